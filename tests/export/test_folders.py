@@ -1,0 +1,58 @@
+import pytest
+
+from tf_longformer.export.folders import new_folder
+
+
+def test_appears_whole_at_the_end(tmp_path):
+    path = tmp_path / "models" / "1"
+    with new_folder(path, overwrite=False) as folder:
+        (folder / "file").write_text("new")
+        assert not path.exists()
+        # A server that polls must not take the work for a version.
+        assert not [p for p in path.parent.iterdir() if p.name.isdigit()]
+    assert (path / "file").read_text() == "new"
+    assert [p.name for p in path.parent.iterdir()] == ["1"]
+
+
+def test_content_is_replaced_only_on_request(tmp_path):
+    path = tmp_path / "1"
+    path.mkdir()
+    (path / "old").write_text("old")
+    with pytest.raises(FileExistsError, match="ask to overwrite"):
+        with new_folder(path, overwrite=False):
+            raise AssertionError("must not begin")
+    assert (path / "old").read_text() == "old"
+    with new_folder(path, overwrite=True) as folder:
+        (folder / "file").write_text("new")
+    assert [p.name for p in path.iterdir()] == ["file"]
+
+
+def test_empty_folder_is_as_good_as_none(tmp_path):
+    (tmp_path / "1").mkdir()
+    with new_folder(tmp_path / "1", overwrite=False) as folder:
+        (folder / "file").write_text("new")
+    assert (tmp_path / "1" / "file").exists()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_failure_leaves_the_old_one(tmp_path, error):
+    path = tmp_path / "1"
+    path.mkdir()
+    (path / "old").write_text("old")
+
+    def fail():
+        with new_folder(path, overwrite=True) as folder:
+            (folder / "file").write_text("new")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert [p.name for p in tmp_path.iterdir()] == ["1"]
+    assert [p.name for p in path.iterdir()] == ["old"]
+
+
+def test_file_is_refused(tmp_path):
+    (tmp_path / "1").write_text("mine")
+    with pytest.raises(FileExistsError, match="which is a file"):
+        with new_folder(tmp_path / "1", overwrite=True):
+            raise AssertionError("must not begin")

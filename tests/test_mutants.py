@@ -1,0 +1,181 @@
+"""Faults that the tests must notice, put into a copy of the package.
+
+Each is what someone could write by mistake. The copy is tested by a fast part
+of the tests, once as it is, which must pass, and once with each fault, which
+must fail.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "tf_longformer"
+COPIED = ("golden", "oracles", "test_attention_reference.py", "test_golden.py")
+ATTENTION = "test_attention_reference.py::test_eager"
+GRADIENTS = "test_attention_reference.py::test_gradients"
+WEIGHTS = "test_golden.py::test_every_bias_lies_with_its_matrix"
+# Makes sure that it is the copy; a failure need not be made smaller.
+CONFTEST = """
+import pathlib
+import hypothesis
+import tf_longformer
+
+here = pathlib.Path(__file__).parent
+assert pathlib.Path(tf_longformer.__file__).parent.parent == here.parent
+phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
+hypothesis.settings.register_profile("mutants", phases=phases)
+hypothesis.settings.load_profile("mutants")
+"""
+# Name, file, what it says, what the mutant says, the tests that see it.
+MUTANTS = (
+    (
+        "the window's left edge is off by one",
+        "ops/plan.py",
+        "(offset >= 0) & (offset <= 2 * radius)",
+        "(offset >= 1) & (offset <= 2 * radius)",
+        ATTENTION,
+    ),
+    (
+        "the window's right edge is off by one",
+        "ops/plan.py",
+        "(offset >= 0) & (offset <= 2 * radius)",
+        "(offset >= 0) & (offset <= 2 * radius - 1)",
+        ATTENTION,
+    ),
+    (
+        "the last global token is dropped",
+        "ops/chunks.py",
+        "used = start + lanes < ops.expand_dims(plan.count, 1)",
+        "used = start + lanes < ops.expand_dims(plan.count, 1) - 1",
+        ATTENTION,
+    ),
+    (
+        "global tokens beyond the first chunk are dropped",
+        "ops/chunks.py",
+        "chunks = ceil_div(plan.most, GLOBAL_CHUNK)",
+        "chunks = ops.minimum(ceil_div(plan.most, GLOBAL_CHUNK), 1)",
+        ATTENTION,
+    ),
+    (
+        "a global token counts in the window too",
+        "ops/plan.py",
+        "local_key = ops.logical_and(attended, ops.logical_not(is_global))",
+        "local_key = attended",
+        ATTENTION,
+    ),
+    (
+        "padding is seen through the window",
+        "ops/plan.py",
+        "local_key = ops.logical_and(attended, ops.logical_not(is_global))",
+        "local_key = ops.logical_not(is_global)",
+        ATTENTION,
+    ),
+    (
+        "padding is seen by global tokens",
+        "ops/global_attention.py",
+        "attended = ops.expand_dims(ops.expand_dims(plan.attended, 1), 1)",
+        "attended = ops.ones_like("
+        "ops.expand_dims(ops.expand_dims(plan.attended, 1), 1))",
+        ATTENTION,
+    ),
+    (
+        "global padding stays global",
+        "ops/plan.py",
+        "    is_global = ops.logical_and(\n"
+        '        attended, ops.cast(global_attention_mask, "bool")\n'
+        "    )\n",
+        '    is_global = ops.cast(global_attention_mask, "bool")\n',
+        ATTENTION,
+    ),
+    (
+        "the gradient forgets the softmax's mean",
+        "ops/local_attention.py",
+        "return weights * (weights_gradient - delta)",
+        "return weights * weights_gradient",
+        GRADIENTS,
+    ),
+    (
+        "the gradient of global keys is lost",
+        "ops/local_attention.py",
+        "key_gradient + take_tokens(key_slots, plan.rank) * is_global",
+        "key_gradient",
+        GRADIENTS,
+    ),
+    (
+        "the key's bias is swapped with key_global's",
+        "checkpoints/names.py",
+        "            return TorchName(name.format(**match.groupdict()), "
+        "transposed)\n",
+        "            name = name.format(**match.groupdict())\n"
+        "            if name.endswith('key.bias'):\n"
+        "                name = name.replace('key.', 'key_global.')\n"
+        "            elif name.endswith('key_global.bias'):\n"
+        "                name = name.replace('key_global.', 'key.')\n"
+        "            return TorchName(name, transposed)\n",
+        WEIGHTS,
+    ),
+)
+
+
+def run_tests(folder: Path, test: str) -> subprocess.CompletedProcess:
+    """Runs a part of the tests on the copy."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-x", "-q"),
+            *("-p", "no:cacheprovider", "-c", str(folder / "empty.ini")),
+            *("--rootdir", str(folder), str(folder / "tests" / test)),
+        ],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    """A folder with the package and the tests that it is tested by."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PACKAGE, tmp_path / "tf_longformer", ignore=ignored)
+    tests = tmp_path / "tests"
+    tests.mkdir()
+    for name in COPIED:
+        if (TESTS / name).is_dir():
+            shutil.copytree(TESTS / name, tests / name, ignore=ignored)
+        else:
+            shutil.copyfile(TESTS / name, tests / name)
+    (tests / "conftest.py").write_text(CONFTEST, "utf-8")
+    (tmp_path / "empty.ini").write_text("[pytest]\n", "utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("test", [ATTENTION, GRADIENTS, WEIGHTS])
+def test_the_copy_passes_as_it_is(copy, test):
+    done = run_tests(copy, test)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "test"),
+    [mutant[1:] for mutant in MUTANTS],
+    ids=[mutant[0] for mutant in MUTANTS],
+)
+def test_mutant_is_noticed(copy, file, right, wrong, test):
+    path = copy / "tf_longformer" / file
+    source = path.read_text("utf-8")
+    # Where the code has moved on, the mutant must follow.
+    assert source.count(right) == 1
+    path.write_text(source.replace(right, wrong), "utf-8")
+    done = run_tests(copy, test)
+    # 1 says that tests failed; 2 and more, that they did not run.
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "AssertionError" in done.stdout

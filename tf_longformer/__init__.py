@@ -1,0 +1,152 @@
+"""Longformer in Keras 3: attention over long documents.
+
+The public names are imported when they are first used, so that configuration
+and tokenizer need no backend.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+from typing import Any
+
+if TYPE_CHECKING:
+    from tf_longformer import ops as ops
+    from tf_longformer.configuration import LongformerConfig
+    from tf_longformer.export.saved_model import export_saved_model
+    from tf_longformer.layers.embeddings import TFLongformerEmbeddings
+    from tf_longformer.layers.encoder import TFLongformerEncoder
+    from tf_longformer.layers.self_attention import TFLongformerSelfAttention
+    from tf_longformer.models.base import TFLongformerPreTrainedModel
+    from tf_longformer.models.longformer import TFLongformerModel
+    from tf_longformer.models.masked_lm import TFLongformerForMaskedLM
+    from tf_longformer.models.multiple_choice import (
+        TFLongformerForMultipleChoice,
+    )
+    from tf_longformer.models.question_answering import (
+        TFLongformerForQuestionAnswering,
+    )
+    from tf_longformer.models.sequence_classification import (
+        TFLongformerForSequenceClassification,
+    )
+    from tf_longformer.models.token_classification import (
+        TFLongformerForTokenClassification,
+    )
+    from tf_longformer.ops.dense_map import to_dense_attention
+    from tf_longformer.outputs import TFLongformerBaseModelOutput
+    from tf_longformer.outputs import TFLongformerBaseModelOutputWithPooling
+    from tf_longformer.outputs import TFLongformerMaskedLMOutput
+    from tf_longformer.outputs import TFLongformerMultipleChoiceModelOutput
+    from tf_longformer.outputs import TFLongformerQuestionAnsweringModelOutput
+    from tf_longformer.outputs import TFLongformerSequenceClassifierOutput
+    from tf_longformer.outputs import TFLongformerTokenClassifierOutput
+    from tf_longformer.tokenization import BatchEncoding
+    from tf_longformer.tokenization import LongformerTokenizerFast
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BatchEncoding",
+    "LongformerConfig",
+    "LongformerTokenizerFast",
+    "TFLongformerBaseModelOutput",
+    "TFLongformerBaseModelOutputWithPooling",
+    "TFLongformerEmbeddings",
+    "TFLongformerEncoder",
+    "TFLongformerForMaskedLM",
+    "TFLongformerForMultipleChoice",
+    "TFLongformerForQuestionAnswering",
+    "TFLongformerForSequenceClassification",
+    "TFLongformerForTokenClassification",
+    "TFLongformerMaskedLMOutput",
+    "TFLongformerModel",
+    "TFLongformerMultipleChoiceModelOutput",
+    "TFLongformerPreTrainedModel",
+    "TFLongformerQuestionAnsweringModelOutput",
+    "TFLongformerSelfAttention",
+    "TFLongformerSequenceClassifierOutput",
+    "TFLongformerTokenClassifierOutput",
+    "export_saved_model",
+    "to_dense_attention",
+]
+
+# Where a name is defined, by what has to be importable first.
+_MODULES: dict[str | None, dict[str, str]] = {
+    None: {
+        "BatchEncoding": "tokenization",
+        "LongformerConfig": "configuration",
+        "LongformerTokenizerFast": "tokenization",
+    },
+    "keras": {
+        "TFLongformerBaseModelOutput": "outputs",
+        "TFLongformerBaseModelOutputWithPooling": "outputs",
+        "TFLongformerEmbeddings": "layers.embeddings",
+        "TFLongformerEncoder": "layers.encoder",
+        "TFLongformerForMaskedLM": "models.masked_lm",
+        "TFLongformerForMultipleChoice": "models.multiple_choice",
+        "TFLongformerForQuestionAnswering": "models.question_answering",
+        "TFLongformerForSequenceClassification": (
+            "models.sequence_classification"
+        ),
+        "TFLongformerForTokenClassification": "models.token_classification",
+        "TFLongformerMaskedLMOutput": "outputs",
+        "TFLongformerModel": "models.longformer",
+        "TFLongformerMultipleChoiceModelOutput": "outputs",
+        "TFLongformerPreTrainedModel": "models.base",
+        "TFLongformerQuestionAnsweringModelOutput": "outputs",
+        "TFLongformerSelfAttention": "layers.self_attention",
+        "TFLongformerSequenceClassifierOutput": "outputs",
+        "TFLongformerTokenClassifierOutput": "outputs",
+        "to_dense_attention": "ops.dense_map",
+    },
+    "tensorflow": {
+        "export_saved_model": "export.saved_model",
+    },
+}
+
+
+_FIX = (
+    "Install TensorFlow: pip install 'tf-longformer[cpu]', or "
+    "'tf-longformer[gpu]' for NVIDIA cards"
+)
+_NEEDS = {
+    "keras": (
+        "Keras and the backend that it is set to",
+        f"{_FIX}; or name a backend that is installed in KERAS_BACKEND.",
+    ),
+    "tensorflow": ("TensorFlow", f"{_FIX}."),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ops":
+        _require("keras", name)
+        return importlib.import_module(f"{__name__}.ops")
+    for requirement, modules in _MODULES.items():
+        if name in modules:
+            if requirement:
+                _require(requirement, name)
+            module = importlib.import_module(f"{__name__}.{modules[name]}")
+            # Found without this function from now on.
+            globals()[name] = getattr(module, name)
+            return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "ops"})
+
+
+def _require(module: str, name: str) -> None:
+    """Raises an error that says what to install if `module` can't be used.
+
+    Keras itself knows which backend it is set to, and imports it.
+    """
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        needs, fix = _NEEDS[module]
+        raise ImportError(
+            f"`tf_longformer.{name}` needs {needs}. Received: "
+            f"{type(error).__name__}: {error}. {fix}"
+        ) from error

@@ -1,0 +1,85 @@
+"""The program: its commands, its exit codes and its own two options."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+from typing import NoReturn
+
+import typer
+
+from tf_longformer import __version__
+from tf_longformer.cli.console import INTERRUPTED
+from tf_longformer.cli.console import console
+from tf_longformer.cli.console import error_console
+from tf_longformer.cli.console import report_error
+from tf_longformer.cli.quickstart import quickstart
+
+DEBUG = "--debug"
+
+app = typer.Typer(
+    name="tf-longformer",
+    help="Longformer in Keras 3: attention over long documents.",
+    epilog="Example: tf-longformer quickstart",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(epilog="Example: tf-longformer quickstart --output my-first-model")(
+    quickstart
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"tf-longformer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option(DEBUG, help="Show the traceback of an error."),
+    ] = False,
+) -> None:
+    """The options that stand before a command."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the program and exits.
+
+    The exit code is 0 when all went well, 2 with one line on standard error
+    for bad input, 1 for any other error, 130 when interrupted.
+
+    Args:
+        arguments: list of strings. Defaults to the command line's.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # Wherever it stands, so that it can be added to the end of a line.
+    rest = [argument for argument in given if argument != DEBUG]
+    sys.exit(_run(rest, debug=len(rest) < len(given)))
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    try:
+        code = app(arguments, prog_name="tf-longformer", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except Exception as error:
+        return report_error(error, debug)
+    if code == INTERRUPTED:
+        error_console.print("\nInterrupted.")
+    return code or 0

@@ -1,0 +1,72 @@
+"""The names outside Keras's and TensorFlow's public API that we touch.
+
+All of them are here, so that a new release is checked in one place.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import keras
+import optree
+
+
+def register_output_class(cls: type) -> None:
+    """Makes Keras, and JAX where it is the backend, look into a dict class.
+
+    `keras.tree` is optree under the namespace "keras"; it has no public
+    function to register a class.
+
+    Args:
+        cls: subclass of `dict` whose constructor takes pairs and
+            `keep_none`. Keras maps leaves to `None` and packs them again, so
+            that unflattening keeps what the constructor would drop.
+    """
+
+    def flatten(output: Any) -> tuple:
+        keys = tuple(output.keys())
+        return [output[key] for key in keys], keys, keys
+
+    def unflatten(keys: tuple, values: Any) -> Any:
+        return cls(zip(keys, values, strict=True), keep_none=True)
+
+    optree.register_pytree_node(cls, flatten, unflatten, namespace="keras")
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.tree_util.register_pytree_node(
+            cls, lambda output: flatten(output)[:2], unflatten
+        )
+
+
+def is_traced(x: Any) -> bool:
+    """Returns whether a backend tensor has no value yet."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.is_tensor(x) and not hasattr(x, "numpy")
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return isinstance(x, jax.core.Tracer)
+    return False
+
+
+def compiling_with_xla() -> bool:
+    """Returns whether a shape that depends on a value would be a mistake.
+
+    TensorFlow does not tell a function that is being traced whether XLA will
+    compile it, so that this looks for the `tf.function` that is tracing.
+    """
+    if keras.backend.backend() == "jax":
+        return True
+    if keras.backend.backend() != "tensorflow":
+        return False
+    frame = sys._getframe()
+    while frame is not None:
+        owner = frame.f_locals.get("self")
+        if getattr(owner, "_jit_compile", None) is True:
+            return True
+        frame = frame.f_back
+    return False

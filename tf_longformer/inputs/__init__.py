@@ -1,0 +1,1 @@
+"""What comes into a model: its normal form, its checks, default globals."""

@@ -1,0 +1,260 @@
+"""Checks of the inputs' shapes and values.
+
+Shapes are checked always. Values are checked in eager mode, and in a graph by
+assertions; XLA drops those, so that `fit` and `predict` check what they can
+on the host.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tf_longformer.compat import is_traced
+from tf_longformer.configuration import LongformerConfig
+from tf_longformer.inputs.arguments import MASKS_AND_IDS
+
+
+def check_shapes(
+    inputs: dict[str, Any], config: LongformerConfig, rank: int = 2
+) -> None:
+    """Checks which inputs there are, their ranks, dtypes and sizes.
+
+    Args:
+        inputs: the model's inputs by name.
+        config: the model's config.
+        rank: int, rank of `input_ids`: 2, or 3 with choices.
+
+    Raises:
+        ValueError: if an input breaks a rule.
+    """
+    ids, embeds = inputs.get("input_ids"), inputs.get("inputs_embeds")
+    if (ids is None) == (embeds is None):
+        raise ValueError(
+            "Exactly one of `input_ids` and `inputs_embeds` must be given. "
+            f"Received: {'neither' if ids is None else 'both'}. "
+            + ("Pass one of them." if ids is None else "Leave one out.")
+        )
+    axes = "[batch, seq]" if rank == 2 else "[batch, choices, seq]"
+    if embeds is None:
+        leading = tuple(ids.shape)
+    else:
+        leading = tuple(embeds.shape)[:-1]
+        if (
+            len(embeds.shape) != rank + 1
+            or embeds.shape[-1] != config.hidden_size
+        ):
+            raise ValueError(
+                f"`inputs_embeds` must be {axes[:-1]}, hidden_size="
+                f"{config.hidden_size}]. Received: shape "
+                f"{tuple(embeds.shape)}. Pass what `get_input_embeddings()` "
+                "gives for ids."
+            )
+        if not _is_float(embeds):
+            raise ValueError(
+                "`inputs_embeds` must be floating point. Received: dtype "
+                f"{embeds.dtype}. Pass ids as `input_ids`."
+            )
+    for name in MASKS_AND_IDS:
+        value = inputs.get(name)
+        if value is None:
+            continue
+        if len(value.shape) != rank or not _fits(value.shape, leading):
+            raise ValueError(
+                f"`{name}` must be {axes}"
+                + (
+                    ""
+                    if name == "input_ids"
+                    else f", here {leading} as the other inputs have it"
+                )
+                + f". Received: shape {tuple(value.shape)}. "
+                + _shape_fix(len(value.shape), rank)
+            )
+        if not name.endswith("_mask") and _is_float(value):
+            raise ValueError(
+                f"`{name}` must be integers. Received: dtype {value.dtype}. "
+                "Cast it to int32 if its values are whole."
+            )
+    if leading[-1] == 0:
+        raise ValueError(
+            "A row must have at least one token. Received: shape "
+            f"{leading}. Leave empty rows out."
+        )
+    head_mask = inputs.get("head_mask")
+    expected = (config.num_hidden_layers, config.num_attention_heads)
+    if head_mask is not None and tuple(head_mask.shape) != expected:
+        raise ValueError(
+            "`head_mask` must be [num_hidden_layers, num_attention_heads] = "
+            f"{expected}. Received: shape {tuple(head_mask.shape)}. Pass one "
+            "number for each head of each layer."
+        )
+
+
+def _shape_fix(rank: int, expected: int) -> str:
+    if rank == expected - 1:
+        return "Add the missing axis, e.g. `value[None]` for a single row."
+    return "Give it the shape of the other inputs."
+
+
+def _is_float(value: Any) -> bool:
+    return "float" in keras.backend.standardize_dtype(value.dtype)
+
+
+def _fits(shape: Any, expected: Any) -> bool:
+    return len(shape) == len(expected) and all(
+        a is None or b is None or a == b
+        for a, b in zip(shape, expected, strict=True)
+    )
+
+
+def check_values(inputs: dict[str, Any], config: LongformerConfig) -> None:
+    """Checks ids, masks and positions against their ranges.
+
+    Args:
+        inputs: the model's inputs by name, past `check_shapes`.
+        config: the model's config.
+
+    Raises:
+        ValueError: in eager mode, if a value breaks a rule. In a TensorFlow
+            graph the run raises `InvalidArgumentError` with the same words.
+    """
+    ids = inputs.get("input_ids")
+    if ids is not None:
+        check_range(
+            "input_ids",
+            ids,
+            0,
+            config.vocab_size,
+            "Use the tokenizer of this model, or resize the embeddings.",
+        )
+    if inputs.get("token_type_ids") is not None:
+        check_range(
+            "token_type_ids",
+            inputs["token_type_ids"],
+            0,
+            config.type_vocab_size,
+            "Leave them out: Longformer checkpoints have one type, 0.",
+        )
+    for name in ("attention_mask", "global_attention_mask"):
+        if inputs.get(name) is not None:
+            check_range(
+                name,
+                inputs[name],
+                0,
+                2,
+                "Pass 0 and 1; tokens with global attention have 1 in "
+                "`global_attention_mask`.",
+            )
+    _check_length(inputs, config)
+    mask = inputs.get("attention_mask")
+    if (
+        ids is not None
+        and mask is None
+        and not is_traced(ids)
+        and np.any(_host(ids) == config.pad_token_id)
+    ):
+        warnings.warn(
+            f"`input_ids` contain padding (id {config.pad_token_id}) but "
+            "there is no `attention_mask`, so that padding is attended to. "
+            "Pass the mask that the tokenizer returns.",
+            stacklevel=2,
+        )
+
+
+def _check_length(inputs: dict[str, Any], config: LongformerConfig) -> None:
+    """Checks that every token has a position."""
+    fix = (
+        f"Cut the text to {config.max_tokens} tokens, e.g. "
+        f"`tokenizer(text, truncation=True, max_length={config.max_tokens})`."
+    )
+    positions = inputs.get("position_ids")
+    if positions is not None:
+        check_range(
+            "position_ids",
+            positions,
+            0,
+            config.max_position_embeddings,
+            fix,
+        )
+        return
+    ids = inputs.get("input_ids")
+    tensor = inputs.get("inputs_embeds") if ids is None else ids
+    seq = tensor.shape[1]
+    if seq is not None and seq <= config.max_tokens:
+        return
+    rule = (
+        "A row must not have more tokens than there are positions "
+        f"(max_position_embeddings - pad_token_id - 1 = {config.max_tokens})."
+    )
+    if ids is not None and not is_traced(ids):
+        # Padding takes no position, so that only real tokens count.
+        seq = int(
+            np.sum(_host(ids) != config.pad_token_id, axis=1).max(initial=0)
+        )
+    if isinstance(seq, int):
+        if seq > config.max_tokens:
+            raise ValueError(f"{rule} Received: {seq} tokens. {fix}")
+        return
+    if ids is None:
+        length = ops.shape(tensor)[1]
+    else:
+        real = ops.cast(ops.not_equal(ids, config.pad_token_id), "int32")
+        length = ops.max(ops.sum(real, axis=1))
+    _assert_in_graph(
+        length, 0, config.max_tokens + 1, f"{rule} {fix} Received (tokens):"
+    )
+
+
+def check_range(name: str, value: Any, low: int, high: int, fix: str) -> None:
+    """Checks that `low <= value < high` everywhere.
+
+    Args:
+        name: the argument's name.
+        value: tensor or array.
+        low: int, the least value.
+        high: int, one past the largest value.
+        fix: str, what to do about it.
+
+    Raises:
+        ValueError: in eager mode, if the rule is broken. In a TensorFlow
+            graph the run raises `InvalidArgumentError`.
+    """
+    rule = f"`{name}` must lie in [{low}, {high})."
+    if is_traced(value):
+        _assert_in_graph(value, low, high, f"{rule} {fix} Received:")
+        return
+    array = _host(value)
+    if array.dtype == bool or array.size == 0:
+        return
+    fractional = array.dtype.kind == "f" and np.any(array != np.floor(array))
+    if fractional or array.min() < low or array.max() >= high:
+        raise ValueError(
+            f"{rule} Received: values from {array.min()} to {array.max()}"
+            f"{', not all whole' if fractional else ''}. {fix}"
+        )
+
+
+def _assert_in_graph(value: Any, low: int, high: int, message: str) -> None:
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    if value.dtype == tf.bool:
+        return
+    inside = tf.reduce_all(
+        tf.logical_and(
+            value >= tf.cast(low, value.dtype),
+            value < tf.cast(high, value.dtype),
+        )
+    )
+    tf.debugging.Assert(inside, [message, value], summarize=8)
+
+
+def _host(value: Any) -> np.ndarray:
+    if isinstance(value, np.ndarray | np.generic):
+        return np.asarray(value)
+    return ops.convert_to_numpy(value)

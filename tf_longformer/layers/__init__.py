@@ -1,0 +1,1 @@
+"""The parts of a Longformer as Keras layers of their own."""

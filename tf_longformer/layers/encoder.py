@@ -1,0 +1,182 @@
+"""The stack of encoder layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from tf_longformer.layers.encoder_block import LongformerEncoderBlock
+from tf_longformer.layers.self_attention import first_mask
+from tf_longformer.ops import plan_attention
+from tf_longformer.outputs import TFLongformerBaseModelOutput
+
+
+@keras.saving.register_keras_serializable("tf_longformer")
+class TFLongformerEncoder(keras.layers.Layer):
+    """A stack of Longformer layers.
+
+    ```python
+    inputs = keras.Input((None, 64))
+    encoder = TFLongformerEncoder(
+        num_layers=2, num_heads=4, intermediate_size=128, attention_window=32
+    )
+    model = keras.Model(inputs, encoder(inputs))
+    ```
+
+    Args:
+        num_layers: int, layers.
+        num_heads: int, attention heads of each layer.
+        intermediate_size: int, width of the feed-forward parts.
+        attention_window: int, or one for each layer in any mix; even and
+            positive. Defaults to `512`.
+        hidden_act: str, name of the activation. Defaults to `"gelu"`.
+        hidden_dropout: float, dropout of the layers' outputs. Defaults to
+            `0.1`.
+        attention_dropout: float, dropout of the attention probabilities.
+            Defaults to `0.1`.
+        layer_norm_eps: float, epsilon of the normalisations. Defaults to
+            `1e-12`.
+        initializer_range: float, standard deviation of new kernels.
+            Defaults to `0.02`.
+        attention_slots: int or `None`, as `TFLongformerSelfAttention` has
+            it. Defaults to `None`.
+        **kwargs: arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        hidden_states: float tensor `[batch, seq, hidden]`.
+        attention_mask: `[batch, seq]` of 0 (padding) and 1. Defaults to the
+            Keras mask of the input, or else to all ones.
+        global_attention_mask: `[batch, seq]` of 0 and 1 (global). Defaults
+            to no global tokens.
+        head_mask: float tensor `[num_layers, num_heads]` that scales the
+            heads' outputs. Defaults to all ones.
+        output_attentions: bool, whether to return all probabilities.
+        output_hidden_states: bool, whether to return all hidden states.
+        training: bool, whether dropout is active.
+
+    Returns:
+        Tensor `[batch, seq, hidden]`, or a `TFLongformerBaseModelOutput`
+        where attentions or hidden states are asked for.
+
+    Raises:
+        ValueError: if `attention_window` has not one element a layer.
+
+    Reference:
+        - [Beltagy et al., 2020](https://arxiv.org/abs/2004.05150)
+    """
+
+    def __init__(
+        self,
+        num_layers: int,
+        num_heads: int,
+        intermediate_size: int,
+        attention_window: int | Sequence[int] = 512,
+        hidden_act: str = "gelu",
+        hidden_dropout: float = 0.1,
+        attention_dropout: float = 0.1,
+        layer_norm_eps: float = 1e-12,
+        initializer_range: float = 0.02,
+        attention_slots: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if isinstance(attention_window, int):
+            windows = [attention_window] * num_layers
+        else:
+            windows = list(attention_window)
+        if len(windows) != num_layers:
+            raise ValueError(
+                "`attention_window` must be one int or one for each layer. "
+                f"Received: {len(windows)} windows for num_layers="
+                f"{num_layers}. Pass as many as there are layers."
+            )
+        self.num_layers = num_layers
+        self.num_heads = num_heads
+        self.intermediate_size = intermediate_size
+        self.attention_window = attention_window
+        self.hidden_act = hidden_act
+        self.hidden_dropout = hidden_dropout
+        self.attention_dropout = attention_dropout
+        self.layer_norm_eps = layer_norm_eps
+        self.initializer_range = initializer_range
+        self.attention_slots = attention_slots
+        self.supports_masking = True
+        self.blocks = [
+            LongformerEncoderBlock(
+                num_heads=num_heads,
+                intermediate_size=intermediate_size,
+                attention_window=window,
+                hidden_act=hidden_act,
+                hidden_dropout=hidden_dropout,
+                attention_dropout=attention_dropout,
+                layer_norm_eps=layer_norm_eps,
+                initializer_range=initializer_range,
+                attention_slots=attention_slots,
+                name=f"layer_{index}",
+                dtype=self.dtype_policy,
+            )
+            for index, window in enumerate(windows)
+        ]
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        for block in self.blocks:
+            block.build(input_shape)
+
+    def call(
+        self,
+        hidden_states: Any,
+        attention_mask: Any = None,
+        global_attention_mask: Any = None,
+        head_mask: Any = None,
+        output_attentions: bool = False,
+        output_hidden_states: bool = False,
+        mask: Any = None,
+        training: bool = False,
+    ) -> Any:
+        plan = plan_attention(
+            first_mask(hidden_states, attention_mask, mask),
+            global_attention_mask,
+            [block.attention_window // 2 for block in self.blocks],
+        )
+        all_hidden_states = [hidden_states]
+        attentions = []
+        global_attentions = []
+        for index, block in enumerate(self.blocks):
+            hidden_states, local, far = block(
+                hidden_states,
+                plan=plan,
+                head_mask=None if head_mask is None else head_mask[index],
+                output_attentions=output_attentions,
+                training=training,
+            )
+            all_hidden_states.append(hidden_states)
+            attentions.append(local)
+            global_attentions.append(far)
+        if not (output_attentions or output_hidden_states):
+            return hidden_states
+        has_global = output_attentions and global_attentions[0] is not None
+        return TFLongformerBaseModelOutput(
+            last_hidden_state=hidden_states,
+            hidden_states=(
+                tuple(all_hidden_states) if output_hidden_states else None
+            ),
+            attentions=tuple(attentions) if output_attentions else None,
+            global_attentions=tuple(global_attentions) if has_global else None,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_layers": self.num_layers,
+            "num_heads": self.num_heads,
+            "intermediate_size": self.intermediate_size,
+            "attention_window": self.attention_window,
+            "hidden_act": self.hidden_act,
+            "hidden_dropout": self.hidden_dropout,
+            "attention_dropout": self.attention_dropout,
+            "layer_norm_eps": self.layer_norm_eps,
+            "initializer_range": self.initializer_range,
+            "attention_slots": self.attention_slots,
+        }

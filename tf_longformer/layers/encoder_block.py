@@ -1,0 +1,151 @@
+"""One layer of the encoder: attention, then a feed-forward part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from tf_longformer.layers.activations import get_activation
+from tf_longformer.layers.self_attention import TFLongformerSelfAttention
+from tf_longformer.ops import AttentionPlan
+
+
+@keras.saving.register_keras_serializable("tf_longformer")
+class LongformerEncoderBlock(keras.layers.Layer):
+    """Self-attention and a feed-forward part, each added and normalised.
+
+    Args:
+        num_heads: int, attention heads.
+        intermediate_size: int, width of the feed-forward part.
+        attention_window: int, even and positive. Defaults to `512`.
+        hidden_act: str, the activation's name. Defaults to `"gelu"`.
+        hidden_dropout: float, dropout of the two outputs. Defaults to `0.1`.
+        attention_dropout: float, dropout of the attention probabilities.
+            Defaults to `0.1`.
+        layer_norm_eps: float, epsilon of the normalisations. Defaults to
+            `1e-12`.
+        initializer_range: float, standard deviation of new kernels.
+            Defaults to `0.02`.
+        attention_slots: int or `None`, as `TFLongformerSelfAttention` has
+            it. Defaults to `None`.
+        **kwargs: arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        hidden_states: float tensor `[batch, seq, hidden]`.
+        plan: `tf_longformer.ops.AttentionPlan`.
+        head_mask: float tensor `[num_heads]` or `None`.
+        output_attentions: bool, whether to return probabilities too.
+        training: bool, whether dropout is active.
+
+    Returns:
+        Tuple of a tensor `[batch, seq, hidden]` and the local and global
+        attention probabilities, `None` unless asked for.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        intermediate_size: int,
+        attention_window: int = 512,
+        hidden_act: str = "gelu",
+        hidden_dropout: float = 0.1,
+        attention_dropout: float = 0.1,
+        layer_norm_eps: float = 1e-12,
+        initializer_range: float = 0.02,
+        attention_slots: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.intermediate_size = intermediate_size
+        self.attention_window = attention_window
+        self.hidden_act = hidden_act
+        self.activation = get_activation(hidden_act)
+        self.hidden_dropout = hidden_dropout
+        self.attention_dropout = attention_dropout
+        self.layer_norm_eps = layer_norm_eps
+        self.initializer_range = initializer_range
+        self.attention_slots = attention_slots
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        hidden = input_shape[-1]
+        self.attention = TFLongformerSelfAttention(
+            num_heads=self.num_heads,
+            attention_window=self.attention_window,
+            dropout=self.attention_dropout,
+            kernel_initializer=self._initializer(),
+            attention_slots=self.attention_slots,
+            name="attention",
+            dtype=self.dtype_policy,
+        )
+        self.attention.build(input_shape)
+        self.attention_output = self._dense(hidden, "attention_output")
+        self.attention_output.build(input_shape)
+        self.attention_norm = self._norm("attention_norm")
+        self.attention_norm.build(input_shape)
+        self.intermediate = self._dense(self.intermediate_size, "intermediate")
+        self.intermediate.build(input_shape)
+        self.output_dense = self._dense(hidden, "output")
+        self.output_dense.build((*input_shape[:-1], self.intermediate_size))
+        self.output_norm = self._norm("output_norm")
+        self.output_norm.build(input_shape)
+        self.dropout = keras.layers.Dropout(
+            self.hidden_dropout, dtype=self.dtype_policy, name="dropout"
+        )
+
+    def call(
+        self,
+        hidden_states: Any,
+        plan: AttentionPlan,
+        head_mask: Any = None,
+        output_attentions: bool = False,
+        training: bool = False,
+    ) -> tuple[Any, Any, Any]:
+        attended = self.attention(
+            hidden_states,
+            head_mask=head_mask,
+            plan=plan,
+            output_attentions=output_attentions,
+            training=training,
+        )
+        local = far = None
+        if output_attentions:
+            attended, local, far = attended
+        attended = self.dropout(
+            self.attention_output(attended), training=training
+        )
+        hidden_states = self.attention_norm(attended + hidden_states)
+        update = self.activation(self.intermediate(hidden_states))
+        update = self.dropout(self.output_dense(update), training=training)
+        return self.output_norm(update + hidden_states), local, far
+
+    def _initializer(self) -> keras.initializers.Initializer:
+        return keras.initializers.RandomNormal(stddev=self.initializer_range)
+
+    def _dense(self, units: int, name: str) -> keras.layers.Dense:
+        return keras.layers.Dense(
+            units,
+            kernel_initializer=self._initializer(),
+            name=name,
+            dtype=self.dtype_policy,
+        )
+
+    def _norm(self, name: str) -> keras.layers.LayerNormalization:
+        return keras.layers.LayerNormalization(
+            epsilon=self.layer_norm_eps, name=name, dtype=self.dtype_policy
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "intermediate_size": self.intermediate_size,
+            "attention_window": self.attention_window,
+            "hidden_act": self.hidden_act,
+            "hidden_dropout": self.hidden_dropout,
+            "attention_dropout": self.attention_dropout,
+            "layer_norm_eps": self.layer_norm_eps,
+            "initializer_range": self.initializer_range,
+            "attention_slots": self.attention_slots,
+        }

@@ -1,0 +1,284 @@
+"""Longformer's self-attention as a Keras layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from tf_longformer.ops import AttentionPlan
+from tf_longformer.ops import ReplayableDropout
+from tf_longformer.ops import global_attention
+from tf_longformer.ops import global_probabilities
+from tf_longformer.ops import local_attention
+from tf_longformer.ops import local_probabilities
+from tf_longformer.ops import plan_attention
+
+
+@keras.saving.register_keras_serializable("tf_longformer")
+class TFLongformerSelfAttention(keras.layers.Layer):
+    """Sliding-window self-attention with global tokens.
+
+    Every token attends to the `attention_window // 2` tokens on either side
+    of it, itself and all global tokens of its row; global tokens attend to
+    all tokens of their row, through projections of their own. Time and
+    memory grow linearly with the length. A drop-in for the self-attention of
+    any Keras model: hidden states in, mixed values of the same shape out,
+    before any output projection.
+
+    ```python
+    inputs = keras.Input((None, 64))
+    attention = TFLongformerSelfAttention(num_heads=4, attention_window=32)
+    model = keras.Model(inputs, attention(inputs))
+    ```
+
+    Args:
+        num_heads: int, heads; must divide the width of the input.
+        attention_window: int, even and positive: tokens that a window spans
+            without its centre. Defaults to `512`.
+        dropout: float in [0, 1), dropout of the attention probabilities in
+            training. Defaults to `0.1`.
+        kernel_initializer: initializer of the six projections. Defaults to
+            a normal distribution of deviation 0.02.
+        attention_slots: int or `None`, columns for global tokens in returned
+            attentions. With `None` there are as many as the row with the
+            most global tokens needs, which XLA can't compile. Defaults to
+            `None`.
+        seed: int or `None`, seed of the dropout.
+        **kwargs: arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        hidden_states: float tensor `[batch, seq, hidden]`.
+        attention_mask: `[batch, seq]` of 0 (padding) and 1. Defaults to the
+            Keras mask of the input, or else to all ones.
+        global_attention_mask: `[batch, seq]` of 0 and 1 (global). Defaults
+            to no global tokens.
+        head_mask: float tensor `[num_heads]` that scales the heads' output,
+            1 keeps and 0 drops.
+        plan: `tf_longformer.ops.AttentionPlan` made from the two masks, for
+            layers that share them. Defaults to one made for this call.
+        output_attentions: bool, whether to return probabilities too.
+        training: bool, whether dropout is active.
+
+    Returns:
+        Tensor `[batch, seq, hidden]`, zero at padding; with
+        `output_attentions` a tuple of it, the local probabilities
+        `[batch, num_heads, seq, slots + attention_window + 1]` and the
+        global ones `[batch, num_heads, seq, slots]` (`None` without global
+        tokens), both before dropout.
+
+    Raises:
+        ValueError: if the window is not even and positive, or `num_heads`
+            does not divide the width of the input.
+
+    Reference:
+        - [Beltagy et al., 2020](https://arxiv.org/abs/2004.05150), section 3
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        attention_window: int = 512,
+        dropout: float = 0.1,
+        kernel_initializer: Any = None,
+        attention_slots: int | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if attention_window < 2 or attention_window % 2:
+            raise ValueError(
+                "`attention_window` must be even and positive: half of it "
+                "lies on either side of a token. Received: "
+                f"attention_window={attention_window}. Pass such as 512."
+            )
+        if num_heads < 1:
+            raise ValueError(
+                "`num_heads` must be at least 1. Received: "
+                f"num_heads={num_heads}. Pass the number of heads."
+            )
+        if not 0 <= dropout < 1:
+            raise ValueError(
+                "`dropout` must lie in [0, 1). Received: "
+                f"dropout={dropout}. Pass a rate such as 0.1."
+            )
+        self.num_heads = num_heads
+        self.attention_window = attention_window
+        self.radius = attention_window // 2
+        self.dropout = dropout
+        self.kernel_initializer = keras.initializers.get(
+            kernel_initializer or keras.initializers.RandomNormal(stddev=0.02)
+        )
+        self.attention_slots = attention_slots
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        hidden = input_shape[-1]
+        if hidden is None or hidden % self.num_heads:
+            raise ValueError(
+                "`num_heads` must divide the width of the input. Received: "
+                f"num_heads={self.num_heads}, width={hidden}. Change one of "
+                "them."
+            )
+        self.head_dim = hidden // self.num_heads
+        for name in (
+            "query",
+            "key",
+            "value",
+            "query_global",
+            "key_global",
+            "value_global",
+        ):
+            projection = keras.layers.Dense(
+                hidden,
+                kernel_initializer=_clone(self.kernel_initializer),
+                name=name,
+                dtype=self.dtype_policy,
+            )
+            projection.build(input_shape)
+            setattr(self, name, projection)
+
+    def call(
+        self,
+        hidden_states: Any,
+        attention_mask: Any = None,
+        global_attention_mask: Any = None,
+        head_mask: Any = None,
+        plan: AttentionPlan | None = None,
+        output_attentions: bool = False,
+        mask: Any = None,
+        training: bool = False,
+    ) -> Any:
+        if plan is None:
+            plan = plan_attention(
+                first_mask(hidden_states, attention_mask, mask),
+                global_attention_mask,
+                [self.radius],
+            )
+        query = self._scale(self._project(self.query, hidden_states))
+        key = self._project(self.key, hidden_states)
+        value = self._project(self.value, hidden_states)
+        # Both seeds are drawn here: a draw in a branch would be conditional.
+        context = local_attention(
+            query, key, value, plan, self.radius, self._dropout(training)
+        )
+        if plan.most is not None:
+            dropout = self._dropout(training)
+            context = context + ops.cond(
+                plan.most > 0,
+                lambda: self._global_context(hidden_states, plan, dropout),
+                lambda: ops.zeros_like(context),
+            )
+        if head_mask is not None:
+            head_mask = ops.cast(head_mask, context.dtype)
+            context = context * ops.reshape(head_mask, (1, -1, 1, 1))
+        context = self._join_heads(context)
+        if not output_attentions:
+            return context
+        return context, *self._probabilities(
+            hidden_states, query, key, plan, head_mask
+        )
+
+    def _global_context(
+        self, hidden_states: Any, plan: AttentionPlan, dropout: Any
+    ) -> Any:
+        return global_attention(
+            self._scale(self._project(self.query_global, hidden_states)),
+            self._project(self.key_global, hidden_states),
+            self._project(self.value_global, hidden_states),
+            plan,
+            dropout,
+        )
+
+    def _probabilities(
+        self,
+        hidden_states: Any,
+        query: Any,
+        key: Any,
+        plan: AttentionPlan,
+        head_mask: Any,
+    ) -> tuple:
+        if plan.most is None:
+            slots = 0
+        elif self.attention_slots is None:
+            slots = plan.most
+        else:
+            slots = self.attention_slots
+        local = local_probabilities(query, key, plan, self.radius, slots)
+        if plan.most is None:
+            far = None
+        else:
+            far = global_probabilities(
+                self._scale(self._project(self.query_global, hidden_states)),
+                self._project(self.key_global, hidden_states),
+                plan,
+                slots,
+            )
+        if head_mask is not None:
+            head_mask = ops.reshape(
+                ops.cast(head_mask, local.dtype), (1, -1, 1, 1)
+            )
+            local = local * head_mask
+            far = None if far is None else far * head_mask
+        return local, far
+
+    def _dropout(self, training: bool) -> ReplayableDropout | None:
+        if not training or self.dropout == 0:
+            return None
+        return ReplayableDropout(self.dropout, self.seed_generator.next())
+
+    def _project(self, projection: keras.layers.Dense, x: Any) -> Any:
+        """`[batch, seq, hidden]` to `[batch, heads, seq, head_dim]`."""
+        batch, seq, _ = ops.shape(x)
+        x = ops.reshape(
+            projection(x), (batch, seq, self.num_heads, self.head_dim)
+        )
+        return ops.transpose(x, (0, 2, 1, 3))
+
+    def _scale(self, query: Any) -> Any:
+        return query * (self.head_dim**-0.5)
+
+    def _join_heads(self, x: Any) -> Any:
+        """`[batch, heads, seq, head_dim]` to `[batch, seq, hidden]`."""
+        batch, _, seq, _ = ops.shape(x)
+        return ops.reshape(
+            ops.transpose(x, (0, 2, 1, 3)),
+            (batch, seq, self.num_heads * self.head_dim),
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "attention_window": self.attention_window,
+            "dropout": self.dropout,
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
+            "attention_slots": self.attention_slots,
+            "seed": self.seed,
+        }
+
+
+def first_mask(hidden_states: Any, *masks: Any) -> Any:
+    """Returns the first mask that is given, or one of all ones.
+
+    Args:
+        hidden_states: tensor `[batch, seq, hidden]`.
+        *masks: tensors `[batch, seq]` or `None`.
+
+    Returns:
+        Integer or bool tensor `[batch, seq]`.
+    """
+    for mask in masks:
+        if mask is not None:
+            return mask
+    return ops.ones(ops.shape(hidden_states)[:2], dtype="bool")
+
+
+def _clone(initializer: Any) -> Any:
+    """Returns a fresh initializer: a reused one may repeat its values."""
+    return keras.initializers.get(keras.initializers.serialize(initializer))

@@ -1,0 +1,23 @@
+"""The dense layer that ends a head."""
+
+from __future__ import annotations
+
+import keras
+
+
+def dense_head(model: keras.Model, units: int, name: str) -> keras.layers.Dense:
+    """Returns a dense layer with a model's initialisation and policy.
+
+    Args:
+        model: model with a `config`.
+        units: int, outputs.
+        name: str, the layer's name.
+    """
+    return keras.layers.Dense(
+        units,
+        kernel_initializer=keras.initializers.RandomNormal(
+            stddev=model.config.initializer_range
+        ),
+        name=name,
+        dtype=model.dtype_policy,
+    )

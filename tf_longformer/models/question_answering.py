@@ -1,0 +1,91 @@
+"""Longformer that finds an answer's span."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from tf_longformer import losses
+from tf_longformer.configuration import LongformerConfig
+from tf_longformer.inputs.global_defaults import question_mask
+from tf_longformer.inputs.labels import check_span_labels
+from tf_longformer.inputs.pairs import default_pair_mask
+from tf_longformer.models.base import TFLongformerPreTrainedModel
+from tf_longformer.models.dense_head import dense_head
+from tf_longformer.outputs import ModelOutput
+from tf_longformer.outputs import TFLongformerQuestionAnsweringModelOutput
+
+
+@keras.saving.register_keras_serializable("tf_longformer")
+class TFLongformerForQuestionAnswering(TFLongformerPreTrainedModel):
+    """Longformer with a head for the start and the end of an answer.
+
+    Arguments, inputs and errors are those of `TFLongformerPreTrainedModel`.
+    Unless `global_attention_mask` is given, all tokens before the first
+    separator are global: the question of the pair
+    `<s> question </s></s> context </s>`. A row with fewer than three
+    separators is no pair: an error in eager mode, and without global tokens
+    in a graph. With `inputs_embeds` no token is global.
+
+    Call arguments:
+        start_positions: integers `[batch]` or `[batch, 1]`, position of the
+            answer's first token. Positions outside the row do not count.
+        end_positions: the same for its last token.
+
+    Returns:
+        `TFLongformerQuestionAnsweringModelOutput` with `start_logits` and
+        `end_logits` `[batch, seq]` and, given positions, `loss`: the mean of
+        both cross entropies.
+
+    Reference:
+        - [Beltagy et al., 2020](https://arxiv.org/abs/2004.05150), section 6
+    """
+
+    output_class = TFLongformerQuestionAnsweringModelOutput
+    label_names = ("start_positions", "end_positions")
+    main_output = "start_logits"
+
+    def __init__(self, config: LongformerConfig, **kwargs: Any):
+        if getattr(config, "num_labels", 2) != 2:
+            raise ValueError(
+                "Question answering has two outputs, start and end. Received:"
+                f" num_labels={config.num_labels}. Set `num_labels=2`."
+            )
+        super().__init__(config, **kwargs)
+
+    def create_head(self) -> None:
+        self.qa_outputs = dense_head(self, 2, "qa_outputs")
+
+    def build_head(self) -> None:
+        self.qa_outputs.build((None, None, self.config.hidden_size))
+
+    def default_global_mask(self, inputs: dict[str, Any]) -> Any:
+        return default_pair_mask(
+            inputs["input_ids"], self.config, question_mask
+        )
+
+    def head(
+        self, body: ModelOutput, inputs: dict[str, Any], training: bool
+    ) -> dict[str, Any]:
+        logits = self.qa_outputs(body.last_hidden_state)
+        return {"start_logits": logits[..., 0], "end_logits": logits[..., 1]}
+
+    def check_labels(self, labels: dict[str, Any]) -> None:
+        for name in self.label_names:
+            check_span_labels(name, labels[name])
+
+    def loss_terms(
+        self,
+        labels: dict[str, Any],
+        outputs: dict[str, Any],
+        sample_weight: Any = None,
+    ) -> list[tuple[Any, Any]]:
+        return [
+            losses.span(
+                labels[f"{end}_positions"],
+                outputs[f"{end}_logits"],
+                sample_weight,
+            )
+            for end in ("start", "end")
+        ]

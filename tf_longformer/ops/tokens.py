@@ -1,0 +1,45 @@
+"""Picking tokens out of `[batch, heads, seq, head_dim]` tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+
+def take_tokens(x: Any, index: Any) -> Any:
+    """Gathers tokens, each row of the batch its own.
+
+    Args:
+        x: tensor `[batch, heads, seq, head_dim]`.
+        index: int32 `[batch, tokens]`, positions in `seq`.
+
+    Returns:
+        Tensor `[batch, heads, tokens, head_dim]`.
+    """
+    batch, heads, seq, head_dim = ops.shape(x)
+    # One flat gather of rows: the element-wise `take_along_axis` is slower.
+    row = ops.reshape(
+        ops.arange(batch * heads, dtype="int32") * seq, (batch, heads, 1)
+    )
+    flat = row + ops.expand_dims(index, 1)
+    return ops.take(ops.reshape(x, (-1, head_dim)), flat, axis=0)
+
+
+def per_token(flags: Any, dtype: str) -> Any:
+    """Reshapes `[batch, seq]` to `[batch, 1, seq, 1]` of another dtype."""
+    return ops.expand_dims(ops.expand_dims(ops.cast(flags, dtype), 1), 3)
+
+
+def score_dtype(dtype: str) -> str:
+    """Returns the dtype of scores and softmax: float32, or float64's own."""
+    return "float64" if dtype == "float64" else "float32"
+
+
+def softmax(scores: Any, axis: int) -> Any:
+    """Softmax that, unlike Keras's, has no opinion on axes of one element.
+
+    A sequence of one token is a legitimate input.
+    """
+    weights = ops.exp(scores - ops.max(scores, axis=axis, keepdims=True))
+    return weights / ops.sum(weights, axis=axis, keepdims=True)

@@ -1,0 +1,72 @@
+"""The output folder: whose it is, and how it is filled."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+REPORT = "report.json"
+# All that a quickstart writes.
+ENTRIES = ("model", "savedmodel", REPORT)
+
+
+@contextlib.contextmanager
+def filled_output(output: Path, overwrite: bool) -> Iterator[Path]:
+    """Lends a folder whose content moves to `output` when the block ends.
+
+    If the block fails or is interrupted, `output` stays as it was. Other
+    files in `output` are never touched.
+
+    Args:
+        output: `Path`.
+        overwrite: bool. Whether to write into a folder that holds something
+            else than an earlier quickstart.
+
+    Yields:
+        `Path` of the folder to fill with some of `ENTRIES`.
+
+    Raises:
+        ValueError: `output` is a file, or holds other things and `overwrite`
+            is false.
+    """
+    output = output.absolute()
+    _check(output, overwrite)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
+    try:
+        new = work / "new"
+        old = work / "old"
+        new.mkdir()
+        old.mkdir()
+        yield new
+        output.mkdir(exist_ok=True)
+        for name in ENTRIES:
+            if (output / name).exists():
+                os.rename(output / name, old / name)
+            if (new / name).exists():
+                os.rename(new / name, output / name)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _check(output: Path, overwrite: bool) -> None:
+    if output.exists() and not output.is_dir():
+        raise ValueError(
+            f"The output must be a folder. Received: {output}, which is a "
+            "file. Choose another with --output."
+        )
+    if overwrite or not output.is_dir():
+        return
+    found = sorted(entry.name for entry in output.iterdir())
+    others = [name for name in found if name not in ENTRIES]
+    if found and (others or REPORT not in found):
+        raise ValueError(
+            "The output folder must be empty, new, or an earlier quickstart. "
+            f"Received: {output}, which holds {(others or found)[0]!r}. "
+            "Choose another with --output, or add --overwrite to replace "
+            f"{', '.join(ENTRIES)} in it and leave the rest."
+        )
