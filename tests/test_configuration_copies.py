@@ -5,7 +5,9 @@ import json
 import pickle
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck
+from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from tf_longformer._configuration_rules import HIDDEN_ACTIVATIONS

@@ -7,7 +7,9 @@ import inspect
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any
+from typing import ClassVar
+from typing import TypeVar
 
 from tf_longformer import _configuration_files as files
 from tf_longformer import _configuration_legacy as legacy

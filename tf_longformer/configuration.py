@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
+from typing import ClassVar
 
 from tf_longformer import _configuration_labels as labels
 from tf_longformer import _configuration_rules as rules

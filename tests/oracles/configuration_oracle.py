@@ -16,7 +16,8 @@ import json
 import sys
 from pathlib import Path
 
-from transformers import AutoConfig, LongformerConfig
+from transformers import AutoConfig
+from transformers import LongformerConfig
 
 
 def main(folder: Path) -> None:

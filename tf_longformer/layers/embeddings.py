@@ -150,9 +150,7 @@ class TFLongformerEmbeddings(keras.layers.Layer):
         if input_ids is None:
             batch, seq, _ = ops.shape(inputs_embeds)
             positions = ops.arange(seq, dtype="int32") + self.pad_token_id + 1
-            return ops.broadcast_to(
-                ops.expand_dims(positions, 0), (batch, seq)
-            )
+            return ops.broadcast_to(ops.expand_dims(positions, 0), (batch, seq))
         token = ops.cast(ops.not_equal(input_ids, self.pad_token_id), "int32")
         return ops.cumsum(token, axis=1) * token + self.pad_token_id
 

@@ -23,9 +23,7 @@ class ZeroRowNormal(keras.initializers.Initializer):
         self.stddev = stddev
         self.zero_row = zero_row
         self.seed = seed
-        self._normal = keras.initializers.RandomNormal(
-            stddev=stddev, seed=seed
-        )
+        self._normal = keras.initializers.RandomNormal(stddev=stddev, seed=seed)
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
         keep = (np.arange(shape[0]) != self.zero_row)[:, None]

@@ -309,8 +309,3 @@ class TFLongformerPreTrainedModel(CheckpointMixin, FitMixin, keras.Model):
 
 def _first_set(value: bool | None, default: bool) -> bool:
     return default if value is None else value
-
-
-def flatten_choices(value: Any) -> Any:
-    """`[batch, choices, ...]` to `[batch * choices, ...]`."""
-    return ops.reshape(value, (-1, *ops.shape(value)[2:]))

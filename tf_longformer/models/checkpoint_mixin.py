@@ -147,7 +147,9 @@ class CheckpointMixin:
         }
 
     def save_pretrained(
-        self, save_directory: str | os.PathLike, save_format: str = "safetensors"
+        self,
+        save_directory: str | os.PathLike,
+        save_format: str = "safetensors",
     ) -> None:
         """Writes `config.json` and `model.safetensors`.
 

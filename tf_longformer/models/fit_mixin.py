@@ -216,6 +216,4 @@ def _sum_over_replicas() -> Any:
     context = tf.distribute.get_replica_context()
     if context is None:
         return None
-    return lambda weight: context.all_reduce(
-        tf.distribute.ReduceOp.SUM, weight
-    )
+    return lambda weight: context.all_reduce(tf.distribute.ReduceOp.SUM, weight)

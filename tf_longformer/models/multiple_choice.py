@@ -65,9 +65,7 @@ class TFLongformerForMultipleChoice(TFLongformerPreTrainedModel):
         }
 
     def default_global_mask(self, inputs: dict[str, Any]) -> Any:
-        return default_pair_mask(
-            inputs["input_ids"], self.config, choices_mask
-        )
+        return default_pair_mask(inputs["input_ids"], self.config, choices_mask)
 
     def head(
         self, body: ModelOutput, inputs: dict[str, Any], training: bool

@@ -43,9 +43,7 @@ class TFLongformerForTokenClassification(TFLongformerPreTrainedModel):
             name="dropout",
             dtype=self.dtype_policy,
         )
-        self.classifier = dense_head(
-            self, self.config.num_labels, "classifier"
-        )
+        self.classifier = dense_head(self, self.config.num_labels, "classifier")
 
     def build_head(self) -> None:
         self.classifier.build((None, None, self.config.hidden_size))

@@ -147,6 +147,4 @@ def overlap_add(frames: Any, frame_step: int, axis: int = -2) -> Any:
         )
         steps = steps + pad_axis(part, j, parts - 1 - j, axis)
     samples = _replace_axes(steps, axis, 2, ((count + parts - 1) * frame_step,))
-    return slice_axis(
-        samples, 0, (count - 1) * frame_step + frame_length, axis
-    )
+    return slice_axis(samples, 0, (count - 1) * frame_step + frame_length, axis)

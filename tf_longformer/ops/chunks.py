@@ -40,9 +40,7 @@ def for_each_chunk(
 
     def step(chunk: Any, *state: Any) -> tuple:
         start = chunk * GLOBAL_CHUNK
-        index = ops.slice(
-            plan.order, (0, start), (batch, GLOBAL_CHUNK)
-        )
+        index = ops.slice(plan.order, (0, start), (batch, GLOBAL_CHUNK))
         used = start + lanes < ops.expand_dims(plan.count, 1)
         return (chunk + 1, *body(chunk, index, used, *state))
 

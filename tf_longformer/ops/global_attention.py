@@ -52,9 +52,7 @@ def global_attention(
 
         def grad(*args: Any, upstream: Any = None) -> tuple:
             upstream = args[0] if upstream is None else upstream
-            return _backward(
-                query, key, value, output, upstream, plan, dropout
-            )
+            return _backward(query, key, value, output, upstream, plan, dropout)
 
         return output, grad
 
@@ -70,9 +68,7 @@ def _probabilities(
     """Probabilities `[batch, heads, chunk, seq]` of a chunk of queries."""
     scores = ops.einsum("bhqd,bhkd->bhqk", take_tokens(query, index), key)
     attended = ops.expand_dims(ops.expand_dims(plan.attended, 1), 1)
-    scores = ops.where(
-        attended, scores, ops.cast(MASKED_SCORE, scores.dtype)
-    )
+    scores = ops.where(attended, scores, ops.cast(MASKED_SCORE, scores.dtype))
     return softmax(scores, axis=-1)
 
 

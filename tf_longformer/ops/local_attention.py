@@ -75,9 +75,7 @@ def local_attention(
 
     @ops.custom_gradient
     def attend(query: Any, key: Any, value: Any) -> tuple:
-        output, log_sum = _forward(
-            query, key, value, plan, radius, dropout
-        )
+        output, log_sum = _forward(query, key, value, plan, radius, dropout)
 
         def grad(*args: Any, upstream: Any = None) -> tuple:
             upstream = args[0] if upstream is None else upstream
@@ -116,9 +114,7 @@ def _from_blocks(x: Any, seq: Any) -> Any:
     return slice_axis(x, 0, seq, axis=2)
 
 
-def _band_scores(
-    query: Any, key: Any, plan: AttentionPlan, radius: int
-) -> Any:
+def _band_scores(query: Any, key: Any, plan: AttentionPlan, radius: int) -> Any:
     """Scores `[batch, heads, blocks, block, frame]`, masked."""
     scores = ops.einsum("bhnqd,bhnkd->bhnqk", query, key)
     return scores + ops.cast(plan.band_scores[radius], scores.dtype)
@@ -161,9 +157,7 @@ def _forward(
         chunk: Any, index: Any, used: Any, peak: Any, total: Any, mixed: Any
     ) -> tuple:
         scores = _column_scores(query, take_tokens(key, index), used)
-        new_peak = ops.maximum(
-            peak, ops.max(scores, axis=-1, keepdims=True)
-        )
+        new_peak = ops.maximum(peak, ops.max(scores, axis=-1, keepdims=True))
         weights = ops.exp(scores - new_peak)
         decay = ops.exp(peak - new_peak)
         total = total * decay + ops.sum(weights, axis=-1, keepdims=True)
@@ -224,9 +218,7 @@ def _backward(
             deltas,
             lambda x: dropout(x, _BAND_STREAM),
         )
-        query_gradient = ops.einsum(
-            "bhnqk,bhnkd->bhnqd", scores_gradient, keys
-        )
+        query_gradient = ops.einsum("bhnqk,bhnkd->bhnqd", scores_gradient, keys)
         key_gradient = ops.einsum(
             "bhnqk,bhnqd->bhnkd", scores_gradient, queries
         )

@@ -150,9 +150,7 @@ def frame_keys(x: Any, radius: int, axis: int, seq: Any) -> Any:
     """
     sizes = block_sizes(radius, seq)
     blocks = ceil_div(seq, sizes.block)
-    padded = pad_axis(
-        x, radius, radius + blocks * sizes.block - seq, axis=axis
-    )
+    padded = pad_axis(x, radius, radius + blocks * sizes.block - seq, axis=axis)
     return frame(padded, sizes.frame, sizes.block, axis=axis)
 
 

@@ -28,9 +28,7 @@ def _slot_tokens(plan: AttentionPlan, slots: Any) -> tuple:
     """Positions and use of the first `slots` slots, `[batch, slots]` each."""
     missing = slots - ops.shape(plan.order)[1]
     missing = (
-        max(missing, 0)
-        if isinstance(missing, int)
-        else ops.maximum(missing, 0)
+        max(missing, 0) if isinstance(missing, int) else ops.maximum(missing, 0)
     )
     index = slice_axis(pad_axis(plan.order, 0, missing, 1), 0, slots, axis=1)
     lanes = ops.expand_dims(ops.arange(slots, dtype="int32"), 0)
