@@ -111,14 +111,13 @@ def _backward(
     ) -> tuple:
         probabilities = _probabilities(query, key, index, plan)
         # An unused slot may repeat a global token, which counts only once.
-        upstreams = take_tokens(upstream, index) * per_token(
-            used, upstream.dtype
-        )
+        counted = per_token(used, upstream.dtype)
+        upstreams = take_tokens(upstream, index) * counted
         probabilities_gradient = dropout(
             ops.einsum("bhqd,bhkd->bhqk", upstreams, value), chunk
         )
         scores_gradient = probabilities * (
-            probabilities_gradient - take_tokens(delta, index)
+            probabilities_gradient - take_tokens(delta, index) * counted
         )
         query_update = ops.einsum("bhqk,bhkd->bhqd", scores_gradient, key)
         key_gradient = key_gradient + ops.einsum(

@@ -16,8 +16,9 @@ from tf_longformer.ops.blocks import pad_axis
 
 # Added to a score that must not count. Finite, so that 0 * it stays 0 and a
 # row without any key gives a uniform softmax, never NaN; far below any real
-# score and far above float32's limit, so that sums of two stay finite.
-MASKED_SCORE = -1e30
+# score and far above float32's limit, so that sums of two stay finite; a
+# power of two, so that it is the same number in every dtype.
+MASKED_SCORE = -(2.0**100)
 
 # Global tokens are worked off this many at a time, by a loop whose trip
 # count is the only thing that depends on how many there are.

@@ -6,6 +6,8 @@ from typing import Any
 
 from keras import ops
 
+from tf_longformer.ops.plan import MASKED_SCORE
+
 
 def take_tokens(x: Any, index: Any) -> Any:
     """Gathers tokens, each row of the batch its own.
@@ -37,9 +39,12 @@ def score_dtype(dtype: str) -> str:
 
 
 def softmax(scores: Any, axis: int) -> Any:
-    """Softmax that, unlike Keras's, has no opinion on axes of one element.
+    """Softmax of masked scores, over an axis of any length.
 
-    A sequence of one token is a legitimate input.
+    Unlike Keras's it has no opinion on an axis of one element, and takes
+    tensors without elements: one token, or no slot, is a legitimate input.
     """
-    weights = ops.exp(scores - ops.max(scores, axis=axis, keepdims=True))
+    # No score is below `MASKED_SCORE`, which makes it a neutral start.
+    peak = ops.max(scores, axis=axis, keepdims=True, initial=MASKED_SCORE)
+    weights = ops.exp(scores - peak)
     return weights / ops.sum(weights, axis=axis, keepdims=True)
