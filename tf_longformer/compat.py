@@ -70,3 +70,9 @@ def compiling_with_xla() -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def is_dataset(x: Any) -> bool:
+    """Returns whether `x` is a `tf.data.Dataset`, without importing it."""
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(x, tensorflow.data.Dataset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import keras
@@ -42,6 +43,7 @@ class TFLongformerMainLayer(keras.layers.Layer):
         if isinstance(config, dict):
             config = LongformerConfig.from_dict(config)
         self.config = config
+        self._has_warned = False
         self.embeddings = TFLongformerEmbeddings(
             vocab_size=config.vocab_size,
             hidden_size=config.hidden_size,
@@ -158,6 +160,7 @@ class TFLongformerMainLayer(keras.layers.Layer):
             flags = flags * ops.cast(attention_mask, "int32")
         counts = ops.convert_to_numpy(ops.sum(flags, axis=1))
         most = int(counts.max(initial=0))
+        self._warn_of_many(most)
         if output_attentions and slots is not None and most > slots:
             raise ValueError(
                 "`config.attention_slots` must cover the global tokens of "
@@ -166,6 +169,21 @@ class TFLongformerMainLayer(keras.layers.Layer):
                 "outside of XLA."
             )
         return global_attention_mask if most or slots is not None else None
+
+    def _warn_of_many(self, most: int) -> None:
+        """Says once that global attention has become the larger part."""
+        window = 2 * max(self.config.radii)
+        if most <= window or self._has_warned:
+            return
+        self._has_warned = True
+        warnings.warn(
+            f"A row has {most} global tokens, more than the window of "
+            f"{window}. The result is exact, but each global token costs as "
+            "much as attention to all tokens, so that time grows with their "
+            "number times the length. Mark fewer tokens in "
+            "`global_attention_mask` if that is too slow.",
+            stacklevel=2,
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -12,6 +12,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_longformer.models.host_checks import checked_data
+
 
 class FitMixin:
     """Losses and metrics over named outputs, for `keras.Model`s.
@@ -20,7 +22,8 @@ class FitMixin:
     `internal_loss`.
     """
 
-    _loss_given = False
+    # Whether `compile` was given a loss, which replaces the head's own.
+    loss_given = False
     # The outputs that the compiled loss names, where it is a dict.
     _loss_outputs: tuple[str, ...] = ()
 
@@ -40,11 +43,13 @@ class FitMixin:
             *args: further arguments of `keras.Model.compile`.
             **kwargs: the same.
         """
-        self._loss_given = loss is not None
+        self.loss_given = loss is not None
         self._loss_outputs = tuple(loss) if isinstance(loss, dict) else ()
         super().compile(optimizer, loss, *args, **kwargs)
 
-    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+    def fit(
+        self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """Trains, as `keras.Model.fit` does.
 
         Labels may be among the inputs (`labels`, or `start_positions` and
@@ -54,23 +59,31 @@ class FitMixin:
         Args:
             x: dict of arrays, a tokenizer's encoding, or a dataset.
             y: labels, or `None`.
-            **kwargs: further arguments of `keras.Model.fit`.
+            *args: further arguments of `keras.Model.fit`.
+            **kwargs: the same.
 
         Returns:
             `keras.callbacks.History`.
+
+        Raises:
+            ValueError: if the data break a rule of the model's inputs or of
+                the head's labels. Without XLA values are checked in the
+                graph, which raises `InvalidArgumentError`.
         """
         weighted = any(
             kwargs.get(name) is not None
             for name in ("sample_weight", "class_weight")
         )
         x, y = self._separate(x, y, weighted)
-        return super().fit(x, y, **kwargs)
+        return super().fit(self._checked(x, y), y, *args, **kwargs)
 
-    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+    def evaluate(
+        self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """Evaluates, as `keras.Model.evaluate` does; inputs as for `fit`."""
         weighted = kwargs.get("sample_weight") is not None
         x, y = self._separate(x, y, weighted)
-        return super().evaluate(x, y, **kwargs)
+        return super().evaluate(self._checked(x, y), y, *args, **kwargs)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Predicts, as `keras.Model.predict` does.
@@ -85,7 +98,14 @@ class FitMixin:
         Returns:
             The model's output class, of arrays of all rows.
         """
-        return super().predict(_plain(x), *args, **kwargs)
+        x = _plain(x)
+        return super().predict(self._checked(x), *args, **kwargs)
+
+    def _checked(self, x: Any, y: Any = None) -> Any:
+        """Checks values on the host where XLA would not."""
+        if self.jit_compile and not self.run_eagerly:
+            return checked_data(self, x, y)
+        return x
 
     def _separate(self, x: Any, y: Any, weighted: bool) -> tuple:
         """Takes labels out of `x` where Keras would drop the weights.
@@ -116,7 +136,7 @@ class FitMixin:
         training: bool = True,
     ) -> Any:
         """Returns the loss of a batch: the compiled one, or the head's."""
-        if self._loss_given:
+        if self.loss_given:
             y, y_pred = self._matched(self._labels(x, y), y_pred)
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         labels = self._labels(x, y)

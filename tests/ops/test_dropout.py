@@ -1,0 +1,72 @@
+"""Dropout that a backward pass can draw again."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_longformer import TFLongformerSelfAttention
+from tf_longformer.ops import ReplayableDropout
+
+
+def drawn(stream, seed=(3, 5), rate=0.4):
+    dropout = ReplayableDropout(rate, tf.constant(seed, "uint32"))
+    return np.asarray(dropout(tf.ones((50, 40)), stream))
+
+
+def test_equal_streams_give_equal_masks():
+    np.testing.assert_array_equal(drawn(2), drawn(2))
+    np.testing.assert_array_equal(drawn(2), drawn(tf.constant(2)))
+
+
+def test_other_streams_and_seeds_give_other_masks():
+    for other in (drawn(3), drawn(2, seed=(4, 5))):
+        assert 0.3 < np.mean((drawn(2) == 0) == (other == 0)) < 0.7
+
+
+def test_rate_and_scale():
+    mask = drawn(0)
+    assert abs(np.mean(mask == 0) - 0.4) < 0.05
+    np.testing.assert_allclose(mask[mask != 0], 1 / 0.6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_gradient_sees_the_mask_of_the_forward_pass(jit_compile):
+    """Finite differences under one fixed mask."""
+    layer = TFLongformerSelfAttention(
+        num_heads=3, attention_window=4, dropout=0.5, dtype="float64", seed=1
+    )
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 11, 6))
+    is_global = np.zeros((2, 11), "int32")
+    is_global[0, [2, 7]] = 1
+    upstream = tf.constant(rng.standard_normal(x.shape))
+    layer.build(x.shape)
+    for weight in layer.trainable_weights:
+        weight.assign(rng.standard_normal(weight.shape))
+    state = layer.seed_generator.state
+    start = keras.ops.convert_to_numpy(state)
+
+    # XLA draws other numbers from a seed, so that both are compiled or none.
+    @tf.function(jit_compile=jit_compile)
+    def score(x):
+        state.assign(start)
+        out = layer(x, global_attention_mask=is_global, training=True)
+        return tf.reduce_sum(out * upstream)
+
+    @tf.function(jit_compile=jit_compile)
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = score(x)
+        return value, tape.gradient(value, x)
+
+    value, found = gradient(tf.constant(x))
+    assert np.isclose(value, score(tf.constant(x)))
+    state.assign(start + 7)
+    direction = rng.standard_normal(x.shape)
+    step = 1e-6
+    ahead = float(score(tf.constant(x + step * direction)))
+    behind = float(score(tf.constant(x - step * direction)))
+    expected = (ahead - behind) / (2 * step)
+    assert np.isclose((found.numpy() * direction).sum(), expected, rtol=1e-5)

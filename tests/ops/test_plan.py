@@ -1,0 +1,46 @@
+"""Who attends to whom, on examples small enough to read."""
+
+import numpy as np
+import pytest
+
+from tf_longformer.ops import plan_attention
+from tf_longformer.ops.plan import MASKED_SCORE
+from tf_longformer.ops.plan import band
+
+
+def test_band_of_the_docstring():
+    np.testing.assert_array_equal(band(1, 2), [[1, 1, 1, 0], [0, 1, 1, 1]])
+
+
+@pytest.mark.parametrize(("radius", "block"), [(1, 1), (3, 7), (8, 2)])
+def test_band_is_the_definition(radius, block):
+    for query, row in enumerate(band(radius, block)):
+        for key, seen in enumerate(row):
+            assert seen == (abs(key - radius - query) <= radius)
+
+
+def test_roles():
+    attended = [[1, 1, 1, 1, 0], [0, 1, 1, 1, 1]]
+    marked = [[0, 1, 0, 1, 1], [1, 0, 0, 0, 0]]
+    plan = plan_attention(np.array(attended), np.array(marked), [2])
+    # Global tokens that are padding are dropped, as in HF.
+    np.testing.assert_array_equal(
+        plan.is_global, [[0, 1, 0, 1, 0], [0, 0, 0, 0, 0]]
+    )
+    np.testing.assert_array_equal(plan.count, [2, 0])
+    assert int(plan.most) == 2
+    np.testing.assert_array_equal(plan.order[0, :2], [1, 3])
+    ranks = np.asarray(plan.rank)
+    assert (ranks[0, 1], ranks[0, 3]) == (0, 1)
+
+
+def test_no_globals_is_known_beforehand():
+    plan = plan_attention(np.ones((2, 3)), None, [1])
+    assert plan.most is None
+    assert not np.asarray(plan.is_global).any()
+
+
+def test_masked_score_is_one_number():
+    """A sum of two stays finite, and casting does not change it."""
+    assert float(np.float32(MASKED_SCORE)) == MASKED_SCORE
+    assert np.isfinite(np.float32(MASKED_SCORE) + np.float32(MASKED_SCORE))

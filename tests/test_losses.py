@@ -1,0 +1,94 @@
+"""Losses against their formulas in NumPy; the golden files hold PyTorch's."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_longformer import losses
+
+
+def value(terms):
+    return float(losses.mean(*terms))
+
+
+def log_softmax(logits):
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(5)
+
+
+def test_cross_entropy_skips_ignored_labels(rng):
+    logits = 4 * rng.standard_normal((2, 5, 7))
+    labels = np.array([[3, -100, 0, 6, -100], [-100, 1, 1, 2, 5]])
+    kept = labels != -100
+    picked = np.take_along_axis(
+        log_softmax(logits), np.where(kept, labels, 0)[..., None], axis=-1
+    )[..., 0]
+    total, weight = losses.cross_entropy(labels, tf.constant(logits))
+    assert np.isclose(total, -picked[kept].sum())
+    assert float(weight) == 7
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_all_labels_ignored_is_zero_with_a_zero_gradient(jit_compile):
+    @tf.function(jit_compile=jit_compile)
+    def step(logits):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            labels = tf.fill([2, 3], -100)
+            loss = losses.mean(*losses.cross_entropy(labels, logits))
+        return loss, tape.gradient(loss, logits)
+
+    loss, gradient = step(tf.random.normal((2, 3, 5)))
+    assert float(loss) == 0
+    assert not np.asarray(gradient).any()
+
+
+def test_large_logits_stay_finite():
+    logits = tf.constant([[1e4, -1e4, 0.0]], "float16")
+    assert value(losses.cross_entropy(np.array([1]), logits)) == 2e4
+    labels = np.array([[0.0, 1.0, 1.0]])
+    loss = value(losses.binary_cross_entropy(labels, logits))
+    assert np.isclose(loss, (2e4 + np.log(2)) / 3)
+
+
+def test_mean_squared_error(rng):
+    logits, labels = rng.standard_normal((2, 3, 4))
+    loss = value(losses.mean_squared_error(labels, tf.constant(logits)))
+    assert np.isclose(loss, np.mean((logits - labels) ** 2))
+
+
+def test_binary_cross_entropy(rng):
+    logits = 3 * rng.standard_normal((3, 4))
+    labels = rng.integers(0, 2, (3, 4))
+    chance = 1 / (1 + np.exp(-logits))
+    expected = -np.log(np.where(labels == 1, chance, 1 - chance)).mean()
+    loss = value(losses.binary_cross_entropy(labels, tf.constant(logits)))
+    assert np.isclose(loss, expected)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1)])
+def test_span_counts_positions_inside(rng, shape):
+    logits = rng.standard_normal((4, 6))
+    labels = np.array([2, 6, -1, 0])
+    expected = -log_softmax(logits)[[0, 3], [2, 0]].sum()
+    total, weight = losses.span(labels.reshape(shape), tf.constant(logits))
+    assert np.isclose(total, expected)
+    assert float(weight) == 2
+
+
+def test_sample_weight_scales_the_losses_of_a_row(rng):
+    logits = rng.standard_normal((3, 2, 5))
+    labels = rng.integers(0, 5, (3, 2))
+    rows = -np.take_along_axis(
+        log_softmax(logits), labels[..., None], axis=-1
+    ).sum(axis=(1, 2))
+    total, weight = losses.cross_entropy(
+        labels, tf.constant(logits), np.array([2.0, 0.0, 0.5])
+    )
+    assert np.isclose(total, 2 * rows[0] + 0.5 * rows[2])
+    assert float(weight) == 6

@@ -1,0 +1,121 @@
+"""Checks of what goes into a compiled program, before it goes in.
+
+XLA drops assertions and clamps what is out of range, so that `fit`,
+`evaluate` and `predict` look at the data on the host where they compile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from types import GeneratorType
+from typing import Any
+
+import keras
+
+from tf_longformer.compat import is_dataset
+from tf_longformer.inputs.arguments import gather_arguments
+from tf_longformer.inputs.checks import check_shapes
+from tf_longformer.inputs.checks import check_values
+
+
+def checked_data(model: Any, x: Any, y: Any = None) -> Any:
+    """Checks arrays at once, and batches of other data as they come.
+
+    Args:
+        model: a Longformer model.
+        x: array or dict of arrays, `tf.data.Dataset`, `PyDataset` or
+            generator, as `fit` takes them.
+        y: the labels, where `x` holds arrays.
+
+    Returns:
+        `x`, or what yields the same batches and checks each.
+
+    Raises:
+        ValueError: if an array breaks a rule.
+    """
+
+    def check(*batch: Any) -> Any:
+        check_batch(model, *batch[:2])
+        return batch if len(batch) > 1 else batch[0]
+
+    if isinstance(x, keras.utils.PyDataset):
+        return _CheckedDataset(x, check)
+    if isinstance(x, GeneratorType):
+        return _checked_generator(x, check)
+    if is_dataset(x):
+        return x.map(check)
+    if isinstance(x, Mapping) or hasattr(x, "shape"):
+        check_batch(model, x, y)
+    return x
+
+
+def check_batch(model: Any, x: Any, y: Any = None) -> None:
+    """Checks inputs and labels of one batch.
+
+    Args:
+        model: a Longformer model.
+        x: array or tensor of ids, or a mapping of the model's arguments.
+        y: labels, or a mapping of them by name, or `None`.
+
+    Raises:
+        ValueError: if one breaks a rule; in a TensorFlow graph the run
+            raises `InvalidArgumentError`.
+    """
+    names = model.label_names
+    inputs = gather_arguments(type(model).__name__, names, x, None, (), {})
+    check_shapes(inputs, model.config, model.input_rank)
+    labels = {name: inputs.pop(name) for name in names if name in inputs}
+    check_values(model.flatten_inputs(inputs), model.config)
+    if model.loss_given:
+        # What labels look like is then between the user and that loss.
+        return
+    if isinstance(y, Mapping):
+        labels.update({name: y[name] for name in names if name in y})
+    elif y is not None and len(names) == 1:
+        labels[names[0]] = y
+    if names and len(labels) == len(names):
+        model.check_labels(labels)
+
+
+def _checked_generator(
+    batches: Iterator[Any], check: Callable[..., Any]
+) -> Iterator[Any]:
+    for batch in batches:
+        check(*_as_tuple(batch))
+        yield batch
+
+
+class _CheckedDataset(keras.utils.PyDataset):
+    """A `PyDataset` whose batches are checked before they are handed out."""
+
+    def __init__(
+        self, dataset: keras.utils.PyDataset, check: Callable[..., Any]
+    ):
+        super().__init__(
+            workers=dataset.workers,
+            use_multiprocessing=dataset.use_multiprocessing,
+            max_queue_size=dataset.max_queue_size,
+        )
+        self._dataset = dataset
+        self._check = check
+
+    @property
+    def num_batches(self) -> int | None:
+        return self._dataset.num_batches
+
+    def __getitem__(self, index: int) -> Any:
+        batch = self._dataset[index]
+        self._check(*_as_tuple(batch))
+        return batch
+
+    def on_epoch_begin(self) -> None:
+        self._dataset.on_epoch_begin()
+
+    def on_epoch_end(self) -> None:
+        self._dataset.on_epoch_end()
+
+
+def _as_tuple(batch: Any) -> tuple:
+    return batch if isinstance(batch, tuple) else (batch,)
