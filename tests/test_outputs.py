@@ -1,4 +1,4 @@
-"""Outputs as dict, object and tuple, wherever TensorFlow and Keras take them."""
+"""Outputs as dict, object and tuple, where TensorFlow and Keras take them."""
 
 import copy
 import pickle

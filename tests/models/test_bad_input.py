@@ -90,7 +90,7 @@ def test_graph_raises_when_it_runs(model, inputs, message):
     if np.any(changed(0.5, "f4") == inputs.get("attention_mask")):
         pytest.skip("a graph takes any number that is in range")
     call = tf.function(lambda inputs: model(inputs), input_signature=[specs])
-    with pytest.raises(tf.errors.InvalidArgumentError, match="(?s)must "):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must "):
         call({name: tf.constant(value) for name, value in inputs.items()})
 
 
@@ -139,7 +139,7 @@ def test_fit_names_what_is_out_of_range(jit_compile, source, changes, message):
     with pytest.raises(
         (ValueError, tf.errors.InvalidArgumentError), match=message
     ):
-        model.fit(data, batch_size=None if source != "arrays" else 2, verbose=0)
+        model.fit(data, shuffle=False, verbose=0)
     for weight, old in zip(model.trainable_weights, before, strict=True):
         np.testing.assert_array_equal(weight, old)
 
@@ -154,7 +154,7 @@ def test_checked_data_are_the_data(source):
         model = make("ForSequenceClassification", hidden_dropout_prob=0.0)
         model.compile("sgd", jit_compile=jit_compile)
         data = dict(sources(fit_data()))[source]
-        losses.append(model.evaluate(data, verbose=0))
+        losses.append(model.evaluate(data, steps=1, verbose=0))
         assert np.isfinite(losses[-1])
     assert np.isclose(*losses, rtol=1e-5)
 

@@ -111,49 +111,69 @@ def _fits(shape: Any, expected: Any) -> bool:
     )
 
 
-def check_values(inputs: dict[str, Any], config: LongformerConfig) -> None:
+def check_values(
+    inputs: dict[str, Any], config: LongformerConfig
+) -> dict[str, Any]:
     """Checks ids, masks and positions against their ranges.
 
     Args:
         inputs: the model's inputs by name, past `check_shapes`.
         config: the model's config.
 
+    Returns:
+        The inputs. In a TensorFlow graph those that were checked wait for
+        the check, so that its message comes first.
+
     Raises:
         ValueError: in eager mode, if a value breaks a rule. In a TensorFlow
-            graph the run raises `InvalidArgumentError` with the same words.
+            graph the run raises `InvalidArgumentError` with the same rule.
     """
-    ids = inputs.get("input_ids")
-    if ids is not None:
-        check_range(
-            "input_ids",
-            ids,
-            0,
+    ranges = {
+        "input_ids": (
             config.vocab_size,
             "Use the tokenizer of this model, or resize the embeddings.",
-        )
-    if inputs.get("token_type_ids") is not None:
-        check_range(
-            "token_type_ids",
-            inputs["token_type_ids"],
-            0,
+        ),
+        "token_type_ids": (
             config.type_vocab_size,
             "Leave them out: Longformer checkpoints have one type, 0.",
-        )
-    for name in ("attention_mask", "global_attention_mask"):
+        ),
+        "attention_mask": (2, _MASK_FIX),
+        "global_attention_mask": (2, _MASK_FIX),
+        "position_ids": (config.max_position_embeddings, _length_fix(config)),
+    }
+    checked = dict(inputs)
+    for name, (high, fix) in ranges.items():
         if inputs.get(name) is not None:
-            check_range(
-                name,
-                inputs[name],
-                0,
-                2,
-                "Pass 0 and 1; tokens with global attention have 1 in "
-                "`global_attention_mask`.",
-            )
-    _check_length(inputs, config)
-    mask = inputs.get("attention_mask")
+            checked[name] = check_range(name, inputs[name], 0, high, fix)
+    if inputs.get("position_ids") is None:
+        name = (
+            "inputs_embeds"
+            if inputs.get("input_ids") is None
+            else ("input_ids")
+        )
+        checked[name] = _check_length(checked[name], config)
+    _warn_of_padding(inputs, config)
+    return checked
+
+
+_MASK_FIX = (
+    "Pass 0 and 1; tokens with global attention have 1 in "
+    "`global_attention_mask`."
+)
+
+
+def _length_fix(config: LongformerConfig) -> str:
+    return (
+        f"Cut the text to {config.max_tokens} tokens, e.g. "
+        f"`tokenizer(text, truncation=True, max_length={config.max_tokens})`."
+    )
+
+
+def _warn_of_padding(inputs: dict[str, Any], config: LongformerConfig) -> None:
+    ids = inputs.get("input_ids")
     if (
         ids is not None
-        and mask is None
+        and inputs.get("attention_mask") is None
         and not is_traced(ids)
         and np.any(_host(ids) == config.pad_token_id)
     ):
@@ -165,51 +185,43 @@ def check_values(inputs: dict[str, Any], config: LongformerConfig) -> None:
         )
 
 
-def _check_length(inputs: dict[str, Any], config: LongformerConfig) -> None:
-    """Checks that every token has a position."""
-    fix = (
-        f"Cut the text to {config.max_tokens} tokens, e.g. "
-        f"`tokenizer(text, truncation=True, max_length={config.max_tokens})`."
-    )
-    positions = inputs.get("position_ids")
-    if positions is not None:
-        check_range(
-            "position_ids",
-            positions,
-            0,
-            config.max_position_embeddings,
-            fix,
-        )
-        return
-    ids = inputs.get("input_ids")
-    tensor = inputs.get("inputs_embeds") if ids is None else ids
-    seq = tensor.shape[1]
+def _check_length(given: Any, config: LongformerConfig) -> Any:
+    """Checks that every token of ids or embeddings has a position."""
+    seq = given.shape[1]
     if seq is not None and seq <= config.max_tokens:
-        return
+        return given
     rule = (
         "A row must not have more tokens than there are positions "
         f"(max_position_embeddings - pad_token_id - 1 = {config.max_tokens})."
     )
-    if ids is not None and not is_traced(ids):
+    is_ids = len(given.shape) == 2
+    if is_ids and not is_traced(given):
         # Padding takes no position, so that only real tokens count.
-        seq = int(
-            np.sum(_host(ids) != config.pad_token_id, axis=1).max(initial=0)
-        )
-    if isinstance(seq, int):
+        real = _host(given) != config.pad_token_id
+        seq = int(np.sum(real, axis=1).max(initial=0))
+    if isinstance(seq, int) and not (is_ids and is_traced(given)):
         if seq > config.max_tokens:
-            raise ValueError(f"{rule} Received: {seq} tokens. {fix}")
-        return
-    if ids is None:
-        length = ops.shape(tensor)[1]
-    else:
-        real = ops.cast(ops.not_equal(ids, config.pad_token_id), "int32")
+            raise ValueError(
+                f"{rule} Received: {seq} tokens. {_length_fix(config)}"
+            )
+        return given
+    if is_ids:
+        real = ops.cast(ops.not_equal(given, config.pad_token_id), "int32")
         length = ops.max(ops.sum(real, axis=1))
-    _assert_in_graph(
-        length, 0, config.max_tokens + 1, f"{rule} {fix} Received (tokens):"
-    )
+    else:
+        length = ops.shape(given)[1]
+    message = f"{rule} {_length_fix(config)} Received (tokens):"
+    return _after_assertion(given, length, 0, config.max_tokens + 1, message)
 
 
-def check_range(name: str, value: Any, low: int, high: int, fix: str) -> None:
+def check_range(
+    name: str,
+    value: Any,
+    low: int,
+    high: int,
+    fix: str,
+    ignored: int | None = None,
+) -> Any:
     """Checks that `low <= value < high` everywhere.
 
     Args:
@@ -218,6 +230,10 @@ def check_range(name: str, value: Any, low: int, high: int, fix: str) -> None:
         low: int, the least value.
         high: int, one past the largest value.
         fix: str, what to do about it.
+        ignored: int, a value that may occur too. Defaults to none.
+
+    Returns:
+        `value`; in a TensorFlow graph one that waits for the check.
 
     Raises:
         ValueError: in eager mode, if the rule is broken. In a TensorFlow
@@ -225,33 +241,46 @@ def check_range(name: str, value: Any, low: int, high: int, fix: str) -> None:
     """
     rule = f"`{name}` must lie in [{low}, {high})."
     if is_traced(value):
-        _assert_in_graph(value, low, high, f"{rule} {fix} Received:")
-        return
+        counted = value
+        if ignored is not None:
+            counted = ops.where(ops.equal(value, ignored), low, value)
+        message = f"{rule} {fix} Received:"
+        return _after_assertion(value, counted, low, high, message)
     array = _host(value)
-    if array.dtype == bool or array.size == 0:
-        return
+    if array.dtype == bool:
+        return value
+    if ignored is not None:
+        array = array[array != ignored]
+    if array.size == 0:
+        return value
     fractional = array.dtype.kind == "f" and np.any(array != np.floor(array))
     if fractional or array.min() < low or array.max() >= high:
         raise ValueError(
             f"{rule} Received: values from {array.min()} to {array.max()}"
             f"{', not all whole' if fractional else ''}. {fix}"
         )
+    return value
 
 
-def _assert_in_graph(value: Any, low: int, high: int, message: str) -> None:
+def _after_assertion(
+    value: Any, counted: Any, low: int, high: int, message: str
+) -> Any:
+    """Returns `value`, once `low <= counted < high` has been seen."""
     if keras.backend.backend() != "tensorflow":
-        return
+        return value
     import tensorflow as tf
 
-    if value.dtype == tf.bool:
-        return
+    if counted.dtype == tf.bool:
+        return value
     inside = tf.reduce_all(
         tf.logical_and(
-            value >= tf.cast(low, value.dtype),
-            value < tf.cast(high, value.dtype),
+            counted >= tf.cast(low, counted.dtype),
+            counted < tf.cast(high, counted.dtype),
         )
     )
-    tf.debugging.Assert(inside, [message, value], summarize=8)
+    assertion = tf.debugging.Assert(inside, [message, counted], summarize=8)
+    with tf.control_dependencies([assertion]):
+        return tf.identity(value)
 
 
 def _host(value: Any) -> np.ndarray:

@@ -36,13 +36,16 @@ def infer_problem_type(labels: Any, config: LongformerConfig) -> str:
     return "single_label_classification"
 
 
-def check_class_labels(labels: Any, num_labels: int | None) -> None:
+def check_class_labels(labels: Any, num_labels: int | None) -> Any:
     """Checks class numbers.
 
     Args:
         labels: tensor of class numbers, or -100 where no loss is wanted.
         num_labels: int, number of classes, or `None` to check the dtype
             only.
+
+    Returns:
+        The labels; in a TensorFlow graph they wait for the check.
 
     Raises:
         ValueError: for floats; and in eager mode for values out of range.
@@ -54,30 +57,29 @@ def check_class_labels(labels: Any, num_labels: int | None) -> None:
             "int32."
         )
     if num_labels is None:
-        return
-    if is_traced(labels):
-        counted = ops.where(ops.equal(labels, IGNORE_INDEX), 0, labels)
-    else:
-        counted = ops.convert_to_numpy(labels)
-        counted = counted[counted != IGNORE_INDEX]
-    check_range(
+        return labels
+    return check_range(
         "labels",
-        counted,
+        labels,
         0,
         num_labels,
         f"Use {IGNORE_INDEX} where no loss is wanted.",
+        ignored=IGNORE_INDEX,
     )
 
 
 def check_sequence_labels(
     labels: Any, problem_type: str, num_labels: int
-) -> None:
+) -> Any:
     """Checks the labels of a sequence classification.
 
     Args:
         labels: the labels.
         problem_type: one of the three types.
         num_labels: int, the model's outputs.
+
+    Returns:
+        The labels; in a TensorFlow graph they wait for the check.
 
     Raises:
         ValueError: if shape or values don't fit the type.
@@ -92,8 +94,7 @@ def check_sequence_labels(
                 "several labels a row pass floats, or set "
                 "`problem_type='multi_label_classification'`."
             )
-        check_class_labels(labels, num_labels)
-        return
+        return check_class_labels(labels, num_labels)
     width = 1 if len(shape) == 1 else shape[-1]
     if len(shape) > 2 or width not in (num_labels, None):
         raise ValueError(
@@ -102,13 +103,14 @@ def check_sequence_labels(
             "each row one number for each of the `num_labels` outputs."
         )
     if is_traced(labels) or not _is_float(labels):
-        return
+        return labels
     values = ops.convert_to_numpy(labels)
     if not np.all(np.isfinite(values)):
         raise ValueError(
             "`labels` must be finite. Received: NaN or infinity. Remove "
             "those rows."
         )
+    return labels
 
 
 def check_span_labels(name: str, labels: Any) -> None:

@@ -118,8 +118,22 @@ class TFLongformerPreTrainedModel(CheckpointMixin, FitMixin, keras.Model):
             "`loss`. Pass one to `compile`, or use a class with a head."
         )
 
-    def check_labels(self, labels: dict[str, Any]) -> None:
-        """Checks the labels' shapes and values."""
+    def check_labels(
+        self, labels: dict[str, Any], outputs: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Checks the labels' shapes and values.
+
+        Args:
+            labels: dict of the model's label names.
+            outputs: the head's outputs, or `None` where there are none yet.
+
+        Returns:
+            The labels; in a TensorFlow graph they wait for the check.
+
+        Raises:
+            ValueError: if they break a rule of the head.
+        """
+        return labels
 
     # Calling.
 
@@ -174,8 +188,7 @@ class TFLongformerPreTrainedModel(CheckpointMixin, FitMixin, keras.Model):
             "head_mask": head_mask,
         }
         unflattened = inputs
-        inputs = self.flatten_inputs(inputs)
-        check_values(inputs, self.config)
+        inputs = check_values(self.flatten_inputs(inputs), self.config)
         if inputs["global_attention_mask"] is None:
             inputs["global_attention_mask"] = self.default_global_mask(inputs)
         body = self.longformer(
@@ -239,7 +252,7 @@ class TFLongformerPreTrainedModel(CheckpointMixin, FitMixin, keras.Model):
         Returns:
             float32 scalar, zero where every label is ignored.
         """
-        self.check_labels(labels)
+        labels = self.check_labels(labels, outputs)
         means = []
         for total, weight in self.loss_terms(labels, outputs, sample_weight):
             if sum_weights is not None:

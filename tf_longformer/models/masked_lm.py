@@ -60,8 +60,11 @@ class TFLongformerForMaskedLM(TFLongformerPreTrainedModel):
             )
         }
 
-    def check_labels(self, labels: dict[str, Any]) -> None:
-        check_class_labels(labels["labels"], self.config.vocab_size)
+    def check_labels(
+        self, labels: dict[str, Any], outputs: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        number = self.config.vocab_size
+        return {"labels": check_class_labels(labels["labels"], number)}
 
     def loss_terms(
         self,

@@ -77,8 +77,12 @@ class TFLongformerForMultipleChoice(TFLongformerPreTrainedModel):
         logits = self.classifier(pooled)
         return {"logits": ops.reshape(logits, ops.shape(given)[:2])}
 
-    def check_labels(self, labels: dict[str, Any]) -> None:
-        check_class_labels(labels["labels"], None)
+    def check_labels(
+        self, labels: dict[str, Any], outputs: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        # How many choices there are shows in the outputs only.
+        choices = None if outputs is None else outputs["logits"].shape[1]
+        return {"labels": check_class_labels(labels["labels"], choices)}
 
     def loss_terms(
         self,
@@ -86,7 +90,5 @@ class TFLongformerForMultipleChoice(TFLongformerPreTrainedModel):
         outputs: dict[str, Any],
         sample_weight: Any = None,
     ) -> list[tuple[Any, Any]]:
-        logits = outputs["logits"]
-        check_class_labels(labels["labels"], logits.shape[1])
         flat = ops.reshape(labels["labels"], (-1,))
-        return [losses.cross_entropy(flat, logits, sample_weight)]
+        return [losses.cross_entropy(flat, outputs["logits"], sample_weight)]

@@ -71,9 +71,12 @@ class TFLongformerForQuestionAnswering(TFLongformerPreTrainedModel):
         logits = self.qa_outputs(body.last_hidden_state)
         return {"start_logits": logits[..., 0], "end_logits": logits[..., 1]}
 
-    def check_labels(self, labels: dict[str, Any]) -> None:
+    def check_labels(
+        self, labels: dict[str, Any], outputs: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         for name in self.label_names:
             check_span_labels(name, labels[name])
+        return labels
 
     def loss_terms(
         self,

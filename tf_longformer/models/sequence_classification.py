@@ -75,12 +75,15 @@ class TFLongformerForSequenceClassification(TFLongformerPreTrainedModel):
         )
         return {"logits": logits}
 
-    def check_labels(self, labels: dict[str, Any]) -> None:
-        check_sequence_labels(
+    def check_labels(
+        self, labels: dict[str, Any], outputs: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        checked = check_sequence_labels(
             labels["labels"],
             infer_problem_type(labels["labels"], self.config),
             self.config.num_labels,
         )
+        return {"labels": checked}
 
     def loss_terms(
         self,

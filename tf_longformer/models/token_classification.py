@@ -54,8 +54,11 @@ class TFLongformerForTokenClassification(TFLongformerPreTrainedModel):
         hidden_states = self.dropout(body.last_hidden_state, training=training)
         return {"logits": self.classifier(hidden_states)}
 
-    def check_labels(self, labels: dict[str, Any]) -> None:
-        check_class_labels(labels["labels"], self.config.num_labels)
+    def check_labels(
+        self, labels: dict[str, Any], outputs: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        number = self.config.num_labels
+        return {"labels": check_class_labels(labels["labels"], number)}
 
     def loss_terms(
         self,
