@@ -22,7 +22,7 @@ def test_band_is_the_definition(radius, block):
 def test_roles():
     attended = [[1, 1, 1, 1, 0], [0, 1, 1, 1, 1]]
     marked = [[0, 1, 0, 1, 1], [1, 0, 0, 0, 0]]
-    plan = plan_attention(np.array(attended), np.array(marked), [2])
+    plan = plan_attention(np.array(attended), np.array(marked), )
     # Global tokens that are padding are dropped, as in HF.
     np.testing.assert_array_equal(
         plan.is_global, [[0, 1, 0, 1, 0], [0, 0, 0, 0, 0]]
@@ -35,7 +35,7 @@ def test_roles():
 
 
 def test_no_globals_is_known_beforehand():
-    plan = plan_attention(np.ones((2, 3)), None, [1])
+    plan = plan_attention(np.ones((2, 3)), None)
     assert plan.most is None
     assert not np.asarray(plan.is_global).any()
 

@@ -138,7 +138,6 @@ class TFLongformerEncoder(keras.layers.Layer):
         plan = plan_attention(
             first_mask(hidden_states, attention_mask, mask),
             global_attention_mask,
-            [block.attention_window // 2 for block in self.blocks],
         )
         all_hidden_states = [hidden_states]
         attentions = []

@@ -7,13 +7,18 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_longformer.ops import GLOBAL_COLUMNS
 from tf_longformer.ops import AttentionPlan
 from tf_longformer.ops import ReplayableDropout
+from tf_longformer.ops import few_global_attention
 from tf_longformer.ops import global_attention
 from tf_longformer.ops import global_probabilities
 from tf_longformer.ops import local_attention
 from tf_longformer.ops import local_probabilities
 from tf_longformer.ops import plan_attention
+from tf_longformer.ops import put_rows
+from tf_longformer.ops import split_heads
+from tf_longformer.ops import take_tokens
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
@@ -156,9 +161,8 @@ class TFLongformerSelfAttention(keras.layers.Layer):
             plan = plan_attention(
                 first_mask(hidden_states, attention_mask, mask),
                 global_attention_mask,
-                [self.radius],
             )
-        query = self._scale(self._project(self.query, hidden_states))
+        query = self._project(self.query, hidden_states)
         key = self._project(self.key, hidden_states)
         value = self._project(self.value, hidden_states)
         # Both seeds are drawn here: a draw in a branch would be conditional.
@@ -166,32 +170,53 @@ class TFLongformerSelfAttention(keras.layers.Layer):
             query, key, value, plan, self.radius, self._dropout(training)
         )
         if plan.most is not None:
-            dropout = self._dropout(training)
-            context = context + ops.cond(
-                plan.most > 0,
-                lambda: self._global_context(hidden_states, plan, dropout),
-                lambda: ops.zeros_like(context),
+            context = self._add_global(
+                context, hidden_states, plan, self._dropout(training)
             )
         if head_mask is not None:
             head_mask = ops.cast(head_mask, context.dtype)
-            context = context * ops.reshape(head_mask, (1, -1, 1, 1))
-        context = self._join_heads(context)
+            context = context * ops.repeat(head_mask, self.head_dim)
         if not output_attentions:
             return context
         return context, *self._probabilities(
             hidden_states, query, key, plan, head_mask
         )
 
-    def _global_context(
-        self, hidden_states: Any, plan: AttentionPlan, dropout: Any
+    def _add_global(
+        self, context: Any, hidden_states: Any, plan: AttentionPlan, dropout: Any
     ) -> Any:
-        return global_attention(
-            self._scale(self._project(self.query_global, hidden_states)),
-            self._project(self.key_global, hidden_states),
-            self._project(self.value_global, hidden_states),
-            plan,
-            dropout,
-        )
+        """Fills in the rows of the global tokens."""
+
+        def many() -> Any:
+            return context + global_attention(
+                self._project(self.query_global, hidden_states),
+                self._project(self.key_global, hidden_states),
+                self._project(self.value_global, hidden_states),
+                plan,
+                dropout,
+            )
+
+        def few() -> Any:
+            batch, _, hidden = ops.shape(hidden_states)
+            index = plan.order[:, :GLOBAL_COLUMNS]
+            rows = take_tokens(ops.expand_dims(hidden_states, 1), index)[:, 0]
+            rows = few_global_attention(
+                ops.reshape(
+                    self.query_global(rows),
+                    (batch, GLOBAL_COLUMNS, self.num_heads, self.head_dim),
+                ),
+                hidden_states,
+                ops.convert_to_tensor(self.key_global.kernel),
+                ops.convert_to_tensor(self.value_global.kernel),
+                ops.convert_to_tensor(self.value_global.bias),
+                plan,
+                dropout,
+            )
+            return put_rows(context, rows, plan)
+
+        if not (_has_kernel(self.key_global) and _has_kernel(self.value_global)):
+            return ops.cond(plan.most > 0, many, lambda: context)
+        return ops.cond(plan.most > GLOBAL_COLUMNS, many, few)
 
     def _probabilities(
         self,
@@ -212,7 +237,7 @@ class TFLongformerSelfAttention(keras.layers.Layer):
             far = None
         else:
             far = global_probabilities(
-                self._scale(self._project(self.query_global, hidden_states)),
+                self._project(self.query_global, hidden_states),
                 self._project(self.key_global, hidden_states),
                 plan,
                 slots,
@@ -232,22 +257,7 @@ class TFLongformerSelfAttention(keras.layers.Layer):
 
     def _project(self, projection: keras.layers.Dense, x: Any) -> Any:
         """`[batch, seq, hidden]` to `[batch, heads, seq, head_dim]`."""
-        batch, seq, _ = ops.shape(x)
-        x = ops.reshape(
-            projection(x), (batch, seq, self.num_heads, self.head_dim)
-        )
-        return ops.transpose(x, (0, 2, 1, 3))
-
-    def _scale(self, query: Any) -> Any:
-        return query * (self.head_dim**-0.5)
-
-    def _join_heads(self, x: Any) -> Any:
-        """`[batch, heads, seq, head_dim]` to `[batch, seq, hidden]`."""
-        batch, _, seq, _ = ops.shape(x)
-        return ops.reshape(
-            ops.transpose(x, (0, 2, 1, 3)),
-            (batch, seq, self.num_heads * self.head_dim),
-        )
+        return split_heads(projection(x), self.num_heads)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -277,6 +287,18 @@ def first_mask(hidden_states: Any, *masks: Any) -> Any:
         if mask is not None:
             return mask
     return ops.ones(ops.shape(hidden_states)[:2], dtype="bool")
+
+
+def _has_kernel(projection: Any) -> bool:
+    """Returns whether a projection is `x kernel + bias`.
+
+    A quantized layer also rounds `x`; whatever else has taken its place does
+    what it likes.
+    """
+    return (
+        type(projection) is keras.layers.Dense
+        and projection.quantization_mode is None
+    )
 
 
 def _clone(initializer: Any) -> Any:

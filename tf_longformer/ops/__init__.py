@@ -7,22 +7,34 @@ from tf_longformer.ops.blocks import frame
 from tf_longformer.ops.blocks import overlap_add
 from tf_longformer.ops.dense_map import to_dense_attention
 from tf_longformer.ops.dropout import ReplayableDropout
+from tf_longformer.ops.global_attention import few_global_attention
 from tf_longformer.ops.global_attention import global_attention
+from tf_longformer.ops.global_attention import put_rows
 from tf_longformer.ops.local_attention import local_attention
+from tf_longformer.ops.plan import GLOBAL_COLUMNS
 from tf_longformer.ops.plan import AttentionPlan
 from tf_longformer.ops.plan import plan_attention
 from tf_longformer.ops.probabilities import global_probabilities
 from tf_longformer.ops.probabilities import local_probabilities
+from tf_longformer.ops.tokens import join_heads
+from tf_longformer.ops.tokens import split_heads
+from tf_longformer.ops.tokens import take_tokens
 
 __all__ = [
+    "GLOBAL_COLUMNS",
     "AttentionPlan",
     "ReplayableDropout",
+    "few_global_attention",
     "frame",
     "global_attention",
     "global_probabilities",
+    "join_heads",
     "local_attention",
     "local_probabilities",
     "overlap_add",
     "plan_attention",
+    "put_rows",
+    "split_heads",
+    "take_tokens",
     "to_dense_attention",
 ]

@@ -97,7 +97,7 @@ def frame(
     if pad_end:
         frames = ceil_div(samples, frame_step)
     else:
-        frames = _at_least_zero(1 + (samples - frame_length) // frame_step)
+        frames = at_least_zero(1 + (samples - frame_length) // frame_step)
     # A frame is the union of `parts` consecutive steps, the last one cut.
     parts = -(-frame_length // frame_step)
     needed = (frames + parts - 1) * frame_step
@@ -114,7 +114,7 @@ def frame(
     return slice_axis(joined, 0, frame_length, axis + 1)
 
 
-def _at_least_zero(size: Any) -> Any:
+def at_least_zero(size: Any) -> Any:
     return max(size, 0) if isinstance(size, int) else ops.maximum(size, 0)
 
 

@@ -1,4 +1,4 @@
-"""The loop over global tokens, a fixed number of them at a time.
+"""The loop over global keys beyond the columns, so many at a time.
 
 Under XLA no shape may depend on a value, yet no global token may be dropped:
 the trip count of this loop is the only thing that follows their number.
@@ -13,13 +13,14 @@ from keras import ops
 
 from tf_longformer.ops.blocks import ceil_div
 from tf_longformer.ops.plan import GLOBAL_CHUNK
+from tf_longformer.ops.plan import GLOBAL_COLUMNS
 from tf_longformer.ops.plan import AttentionPlan
 
 
 def for_each_chunk(
     plan: AttentionPlan, body: Callable[..., tuple], state: tuple
 ) -> tuple:
-    """Runs `body` for every chunk of global tokens.
+    """Runs `body` for every chunk of global tokens beyond the columns.
 
     Args:
         plan: `AttentionPlan`.
@@ -32,14 +33,12 @@ def for_each_chunk(
     Returns:
         The last state.
     """
-    if plan.most is None:
-        return state
-    chunks = ceil_div(plan.most, GLOBAL_CHUNK)
+    chunks = ceil_div(plan.most - GLOBAL_COLUMNS, GLOBAL_CHUNK)
     batch = ops.shape(plan.order)[0]
     lanes = ops.expand_dims(ops.arange(GLOBAL_CHUNK, dtype="int32"), 0)
 
     def step(chunk: Any, *state: Any) -> tuple:
-        start = chunk * GLOBAL_CHUNK
+        start = GLOBAL_COLUMNS + chunk * GLOBAL_CHUNK
         index = ops.slice(plan.order, (0, start), (batch, GLOBAL_CHUNK))
         used = start + lanes < ops.expand_dims(plan.count, 1)
         return (chunk + 1, *body(chunk, index, used, *state))
@@ -52,7 +51,8 @@ def for_each_chunk(
 
 def write_chunk(slots: Any, chunk: Any, update: Any) -> Any:
     """Writes `[batch, heads, GLOBAL_CHUNK, d]` at its place in the slots."""
-    return ops.slice_update(slots, (0, 0, chunk * GLOBAL_CHUNK, 0), update)
+    start = GLOBAL_COLUMNS + chunk * GLOBAL_CHUNK
+    return ops.slice_update(slots, (0, 0, start, 0), update)
 
 
 def empty_slots(plan: AttentionPlan, like: Any) -> Any:

@@ -12,12 +12,11 @@ import numpy as np
 from keras import ops
 
 from tf_longformer.ops.blocks import ceil_div
+from tf_longformer.ops.blocks import frame
 from tf_longformer.ops.blocks import pad_axis
 from tf_longformer.ops.blocks import slice_axis
 from tf_longformer.ops.plan import MASKED_SCORE
 from tf_longformer.ops.plan import AttentionPlan
-from tf_longformer.ops.plan import block_sizes
-from tf_longformer.ops.plan import frame_keys
 from tf_longformer.ops.tokens import per_token
 from tf_longformer.ops.tokens import score_dtype
 from tf_longformer.ops.tokens import softmax
@@ -41,9 +40,9 @@ def local_probabilities(
     """Returns what each token gives to the global tokens and its window.
 
     Args:
-        query: scaled queries `[batch, heads, seq, head_dim]`.
+        query: queries `[batch, heads, seq, head_dim]`.
         key: keys alike.
-        plan: `AttentionPlan` that was made for this radius too.
+        plan: `AttentionPlan`.
         radius: int, keys on either side.
         slots: int, or int32 scalar where it may depend on the input: columns
             for global tokens. None are made where the plan has none.
@@ -55,27 +54,38 @@ def local_probabilities(
         masked or global are zero, all others sum to one.
     """
     dtype = score_dtype(query.dtype)
-    query, key = ops.cast(query, dtype), ops.cast(key, dtype)
+    query = ops.cast(query, dtype) * query.shape[3] ** -0.5
+    key = ops.cast(key, dtype)
     batch, heads, seq, head_dim = ops.shape(query)
-    sizes = block_sizes(radius, seq)
-    blocks = ceil_div(seq, sizes.block)
+    block = min(128, max(32, radius))
+    size = block + 2 * radius
+    blocks = ceil_div(seq, block)
+    after = blocks * block - seq
     queries = ops.reshape(
-        pad_axis(query, 0, blocks * sizes.block - seq, axis=2),
-        (batch, heads, blocks, sizes.block, head_dim),
+        pad_axis(query, 0, after, axis=2),
+        (batch, heads, blocks, block, head_dim),
     )
-    scores = ops.einsum(
-        "bhnqd,bhnkd->bhnqk", queries, frame_keys(key, radius, 2, seq)
-    ) + ops.cast(plan.band_scores[radius], dtype)
+    keys = frame(
+        pad_axis(key, radius, radius + after, axis=2), size, block, axis=2
+    )
+    key_scores = pad_axis(
+        plan.key_scores, radius, radius + after, axis=1, value=MASKED_SCORE
+    )
+    # [batch, 1, blocks, 1, size]
+    key_scores = frame(key_scores, size, block, axis=1)
+    key_scores = ops.expand_dims(ops.expand_dims(key_scores, 1), 3)
+    scores = ops.einsum("bhnqd,bhnkd->bhnqk", queries, keys)
+    scores = scores + ops.cast(key_scores, dtype)
     # Query q of a block sees offset c of its window at q + c of its frame.
-    diagonals = np.arange(sizes.block)[:, None] * (sizes.frame + 1)
+    diagonals = np.arange(block)[:, None] * (size + 1)
     diagonals = (diagonals + np.arange(2 * radius + 1)).astype("int32")
     scores = ops.reshape(
-        scores, (batch, heads, blocks, sizes.block * sizes.frame)
+        scores, (batch, heads, blocks, block * size)
     )
     # [batch, heads, blocks, block, window] to [batch, heads, seq, window]
     scores = ops.reshape(
         ops.take(scores, diagonals, axis=3),
-        (batch, heads, blocks * sizes.block, 2 * radius + 1),
+        (batch, heads, blocks * block, 2 * radius + 1),
     )
     scores = slice_axis(scores, 0, seq, axis=2)
     local = ops.logical_and(plan.attended, ops.logical_not(plan.is_global))
@@ -97,7 +107,7 @@ def global_probabilities(
     """Returns what each global token gives to every token.
 
     Args:
-        query: scaled queries of the global projection,
+        query: queries of the global projection,
             `[batch, heads, seq, head_dim]`.
         key: its keys alike.
         plan: `AttentionPlan`.
@@ -112,7 +122,7 @@ def global_probabilities(
     index, used = _slot_tokens(plan, slots)
     scores = ops.einsum(
         "bhqd,bhkd->bhkq",
-        take_tokens(ops.cast(query, dtype), index),
+        take_tokens(ops.cast(query, dtype), index) * query.shape[3] ** -0.5,
         ops.cast(key, dtype),
     )
     attended = per_token(plan.attended, "bool")

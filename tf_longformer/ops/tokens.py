@@ -7,6 +7,22 @@ from typing import Any
 from keras import ops
 
 from tf_longformer.ops.plan import MASKED_SCORE
+from tf_longformer.ops.plan import AttentionPlan
+
+
+def split_heads(x: Any, heads: int) -> Any:
+    """`[batch, seq, heads * head_dim]` to `[batch, heads, seq, head_dim]`."""
+    batch, seq, hidden = ops.shape(x)
+    x = ops.reshape(x, (batch, seq, heads, hidden // heads))
+    return ops.transpose(x, (0, 2, 1, 3))
+
+
+def join_heads(x: Any) -> Any:
+    """`[batch, heads, seq, head_dim]` to `[batch, seq, heads * head_dim]`."""
+    batch, heads, seq, head_dim = ops.shape(x)
+    return ops.reshape(
+        ops.transpose(x, (0, 2, 1, 3)), (batch, seq, heads * head_dim)
+    )
 
 
 def take_tokens(x: Any, index: Any) -> Any:
@@ -28,6 +44,22 @@ def take_tokens(x: Any, index: Any) -> Any:
     return ops.take(ops.reshape(x, (-1, head_dim)), flat, axis=0)
 
 
+def place_tokens(slots: Any, plan: AttentionPlan) -> Any:
+    """Puts what global tokens have in their slots at their positions.
+
+    Args:
+        slots: tensor `[batch, heads, slots, d]`, the first slots in `order`.
+        plan: `AttentionPlan` with global tokens.
+
+    Returns:
+        Tensor `[batch, heads, seq, d]`, zero at all other tokens.
+    """
+    last = ops.shape(slots)[2] - 1
+    placed = take_tokens(slots, ops.minimum(plan.rank, last))
+    here = ops.logical_and(plan.is_global, plan.rank <= last)
+    return placed * per_token(here, slots.dtype)
+
+
 def per_token(flags: Any, dtype: str) -> Any:
     """Reshapes `[batch, seq]` to `[batch, 1, seq, 1]` of another dtype."""
     return ops.expand_dims(ops.expand_dims(ops.cast(flags, dtype), 1), 3)
@@ -44,6 +76,8 @@ def softmax(scores: Any, axis: int) -> Any:
     Unlike Keras's it has no opinion on an axis of one element, and takes
     tensors without elements: one token, or no slot, is a legitimate input.
     """
+    if scores.shape[axis] not in (0, 1):
+        return ops.softmax(scores, axis=axis)
     # No score is below `MASKED_SCORE`, which makes it a neutral start.
     peak = ops.max(scores, axis=axis, keepdims=True, initial=MASKED_SCORE)
     weights = ops.exp(scores - peak)
