@@ -120,11 +120,14 @@ def open_file(path: Path) -> TensorFile:
     return reader(path)
 
 
-def read_config(find: Find, weights: Path | None = None) -> dict[str, Any]:
+def read_config(
+    find: Find, where: str, weights: Path | None = None
+) -> dict[str, Any]:
     """Returns the fields of the configuration that belongs to weights.
 
     Args:
         find: function from a name to a path, of the folder.
+        where: str, the folder, for messages.
         weights: the file of weights, which may hold it itself. Defaults to
             none.
 
@@ -141,7 +144,7 @@ def read_config(find: Find, weights: Path | None = None) -> dict[str, Any]:
             return keras_archive.read_config(archive)
         raise FileNotFoundError(
             f"A model's folder must hold {configuration_files.CONFIG_NAME}. "
-            "Received: a folder without it. Pass the folder that a model was "
-            "saved to, or `config`."
+            f"Received: {where} without it. Pass the folder that a model was "
+            "saved to, or put the file there."
         )
     return configuration_files.read_json(os.fspath(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,20 +12,22 @@ from tf_longformer.checkpoints.safetensors_file import SafetensorsFile
 from tf_longformer.checkpoints.tensor_file import TensorFile
 from tf_longformer.checkpoints.torch_file import TorchFile
 
+Reader = Callable[[Path], TensorFile]
+
 
 class Format(NamedTuple):
     """A format of weights.
 
     Attributes:
         file_name: str, what its file is called in a folder.
-        reader: subclass of `TensorFile`.
+        reader: function from a path to a `TensorFile`.
         sharded: bool, whether several files and an index may stand for one.
         save_format: what `save_pretrained` calls it; `None` where it is only
             read.
     """
 
     file_name: str
-    reader: type[TensorFile]
+    reader: Reader
     sharded: bool
     save_format: str | None
 
@@ -51,7 +54,7 @@ SAVE_FORMATS = {
     one.save_format: one for one in FORMATS if one.save_format is not None
 }
 # Files that are named by their path, by the end of their name.
-_READERS: dict[str, type[TensorFile]] = {
+_READERS: dict[str, Reader] = {
     ".safetensors": SafetensorsFile,
     ".h5": Hdf5File,
     ".hdf5": Hdf5File,
@@ -63,6 +66,6 @@ _READERS: dict[str, type[TensorFile]] = {
 }
 
 
-def reader_of(path: Path) -> type[TensorFile] | None:
+def reader_of(path: Path) -> Reader | None:
     """Returns the reader for a file, `None` if its name says no format."""
     return _READERS.get(path.suffix.lower())

@@ -6,12 +6,12 @@ that are put together from others.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from typing import BinaryIO
 
 import h5py
 import numpy as np
@@ -32,6 +32,10 @@ _ERRORS = (
 )
 
 
+# Its type hints lack what lies below its objects.
+_LIBRARY: Any = h5py
+
+
 class Hdf5File(TensorFile):
     """The data sets of one file, by their names.
 
@@ -47,7 +51,7 @@ class Hdf5File(TensorFile):
 
     format = "HDF5"
 
-    def __init__(self, path: Path, opened: BinaryIO | None = None) -> None:
+    def __init__(self, path: Path, opened: io.RawIOBase | None = None) -> None:
         self.path = path
         self._source: Any = opened or path
         self.tensors = {}
@@ -96,8 +100,9 @@ class Hdf5File(TensorFile):
                     tensor.shape,
                     "V2" if tensor.dtype == BFLOAT16 else tensor.dtype,
                 )
+                data: Any = file[self._places[name]]
                 if found.size:
-                    file[self._places[name]].read_direct(found)
+                    data.read_direct(found)
         except _ERRORS as error:
             raise unreadable(self.path, "can't be read", error) from error
         return found.view(tensor.dtype)
@@ -121,7 +126,7 @@ def _walk(file: h5py.File) -> Iterator[tuple[str, Tensor]]:
     count = 0
     while waiting:
         prefix, group, depth = waiting.pop()
-        address = h5py.h5o.get_info(group.id).addr
+        address = _LIBRARY.h5o.get_info(group.id).addr
         if address in seen or depth > _DEEPEST:
             raise ValueError("its groups are nested in one another")
         seen.add(address)
@@ -146,7 +151,7 @@ def _describe(data: h5py.Dataset) -> Tensor:
     """Checks that a data set is plain and all there."""
     layout = data.id.get_create_plist()
     plain = (
-        layout.get_layout() in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
+        layout.get_layout() in (_LIBRARY.h5d.CONTIGUOUS, _LIBRARY.h5d.COMPACT)
         and not layout.get_nfilters()
         and not layout.get_external_count()
     )

@@ -37,7 +37,7 @@ class Location:
             ValueError: if it isn't a JSON object.
         """
         try:
-            return folders.read_config(self.find, self.file)
+            return folders.read_config(self.find, self.where, self.file)
         except FileNotFoundError:
             if self.repository is None:
                 raise

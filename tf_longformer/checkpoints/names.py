@@ -54,7 +54,7 @@ class Weight(NamedTuple):
             names that files of other ages have for it.
         tensorflow: HF TensorFlow's, without the model's name; `None` where
             its classes have no such weight.
-        keras: the dataset in a `.weights.h5`; `None` for a weight of a
+        keras: the data set in a `.weights.h5`; `None` for a weight of a
             subclass, which only Keras can place.
         shape: ours.
         transposed: bool, whether PyTorch's matrix is the transpose.
@@ -283,7 +283,7 @@ def _sizes(config: LongformerConfig) -> dict[str, int]:
         "width": config.hidden_size,
         "inner": config.intermediate_size,
         "labels": config.num_labels,
-        "answers": config.num_labels,
+        "answers": 2,
         "one": 1,
     }
 
@@ -335,11 +335,11 @@ def weights(
 def own_weight(path: str, shape: Shape) -> Weight:
     """Returns the row of a weight that a user's subclass has added.
 
-    It is called alike everywhere, but Keras alone knows where it puts it.
+    HF's classes have no such weight, and Keras alone knows where it puts it.
     """
     part = path.split("/", 1)[0]
     name = path.replace("/", ".")
-    return Weight(path, (name,), f"{path}:0", None, shape, False, part)
+    return Weight(path, (name,), None, None, shape, False, part)
 
 
 def catalogue(config: LongformerConfig) -> list[Weight]:

@@ -81,7 +81,7 @@ class SafetensorsFile(TensorFile):
     def read(self, name: str) -> np.ndarray:
         tensor = self.tensors[name]
         found = read_bytes(
-            self.path, self._offsets[name], tensor.dtype, tensor.count
+            self.path, self._offsets[name], tensor.dtype, tensor.size
         )
         return found.reshape(tensor.shape)
 

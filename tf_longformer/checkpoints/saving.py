@@ -7,7 +7,6 @@ import json
 import re
 import uuid
 from collections.abc import Callable
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +202,8 @@ def write(
         _write_safetensors(replacement.path, form, source, limit)
     elif form.save_format == "h5":
         _require(source, "tensorflow", "HF's TensorFlow classes")
+        if BFLOAT16 in source.dtypes.values():
+            check_dtype("bfloat16", form.save_format)
         tensors, get = source.tensors(lambda w: w.tensorflow or "")
         model = names.TENSORFLOW_MODELS[source.head]
         hdf5_file.write_tensorflow(target, tensors, get, model)
@@ -284,7 +285,7 @@ def _split(tensors: dict[str, Tensor], limit: int) -> list[list[str]]:
     return shards
 
 
-def _old_files(folder: Path, form: Format) -> Iterable[str]:
+def _old_files(folder: Path, form: Format) -> set[str]:
     """Returns the names of the files that an earlier save has left."""
     shard = re.compile(
         re.escape(form.shard_name(0, 0)).replace("00000", r"\d{5}")

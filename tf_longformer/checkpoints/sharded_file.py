@@ -25,7 +25,7 @@ class ShardedFile(TensorFile):
 
     Args:
         index: the index.
-        reader: class of the shards.
+        reader: function from a shard's path to its `TensorFile`.
         find: function from a shard's name to its path; it raises where the
             folder has no such file.
 
@@ -36,7 +36,7 @@ class ShardedFile(TensorFile):
     def __init__(
         self,
         index: Path,
-        reader: type[TensorFile],
+        reader: Callable[[Path], TensorFile],
         find: Callable[[str], Path],
     ) -> None:
         self.path = index

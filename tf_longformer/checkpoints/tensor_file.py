@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,17 +28,14 @@ class Tensor(NamedTuple):
     shape: tuple[int, ...]
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many numbers it has."""
-        count = 1
-        for size in self.shape:
-            count *= size
-        return count
+        return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:
         """How many bytes they take."""
-        return self.count * self.dtype.itemsize
+        return self.size * self.dtype.itemsize
 
 
 class TensorFile(abc.ABC):

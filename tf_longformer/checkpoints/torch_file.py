@@ -92,7 +92,7 @@ class TorchFile(TensorFile):
 
     def read(self, name: str) -> np.ndarray:
         view, tensor = self._views[name], self.tensors[name]
-        if not tensor.count:
+        if not tensor.size:
             return np.zeros(tensor.shape, tensor.dtype)
         # From the first number of the view to its last.
         extent = 1 + sum(
@@ -207,6 +207,6 @@ def _describe(view: View, places: dict[str, Member]) -> Tensor:
     size = dtype.itemsize
     place = places.get(view.storage.key)
     end = (view.storage.offset + last + 1) * size
-    if place is None or (tensor.count and end > place.nbytes):
+    if place is None or (tensor.size and end > place.nbytes):
         raise PickleError("has a tensor that its storage has no room for")
     return tensor

@@ -29,13 +29,13 @@ class Storage(NamedTuple):
     Attributes:
         type_name: PyTorch's, such as `FloatStorage`.
         key: str, where the file keeps them.
-        count: int, how many there are.
+        size: int, how many there are.
         offset: int, where in the storage of that key they begin.
     """
 
     type_name: str
     key: str
-    count: int
+    size: int
     offset: int
 
 
@@ -101,15 +101,15 @@ def storage(parts: Any) -> Storage:
     """Returns the storage that a persistent id names."""
     if not isinstance(parts, tuple) or len(parts) not in (5, 6):
         raise PickleError("names an object outside of it that is no storage")
-    kind, what, key, _, count, *view = parts
+    kind, what, key, _, size, *view = parts
     known = kind == "storage" and isinstance(what, Global) and is_key(key)
     if not known:
         raise PickleError("names an object outside of it that is no storage")
     offset = 0
     if view and view[0] is not None:
-        _, offset, count = view[0]
-    whole(offset, count)
-    return Storage(what.name, str(key), count, offset)
+        _, offset, size = view[0]
+    whole(offset, size)
+    return Storage(what.name, str(key), size, offset)
 
 
 def _view(

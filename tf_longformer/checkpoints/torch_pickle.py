@@ -22,8 +22,8 @@ from tf_longformer.checkpoints.torch_objects import PickleError
 
 # A checkpoint of the large model takes 20,000 steps, with its optimizer's
 # state 100,000.
-MOST_STEPS = 2_000_000
-MOST_BYTES = 1 << 27
+MOST_STEPS = 1_000_000
+MOST_BYTES = 1 << 26
 
 
 def load(file: BinaryIO) -> Any:

@@ -58,15 +58,24 @@ class Matching:
         Raises:
             CheckpointError: if the file can't be read.
         """
-        torch = self.file.dialect == dialects.PYTORCH
         for weight, name in self.found:
-            array = self.file.read(name)
-            if torch and weight.transposed:
-                array = array.T
-            if array.shape != weight.shape:
-                # One row of token types serves for all.
-                array = np.broadcast_to(array, weight.shape)
-            yield weight, array
+            yield weight, self.read_one(weight, name)
+
+    def read_one(self, weight: Weight, name: str) -> np.ndarray:
+        """Returns an array in our layout.
+
+        Args:
+            weight: a `Weight` that was found.
+            name: the file's name for it.
+
+        Raises:
+            CheckpointError: if the file can't be read.
+        """
+        array = self.file.read(name)
+        if self.file.dialect == dialects.PYTORCH and weight.transposed:
+            array = array.T
+        # One row of token types serves for all.
+        return np.broadcast_to(array, weight.shape)
 
 
 def match(
@@ -198,7 +207,8 @@ def require_complete(
     new = matching.new_parts
     missing = [w.torch[0] for w in matching.missing if w.part not in new]
     mismatched = [
-        (weight.torch[0], *shapes) for weight, *shapes in matching.mismatched
+        (weight.torch[0], file, ours)
+        for weight, file, ours in matching.mismatched
     ]
     if ignore_mismatched_sizes:
         mismatched = []
