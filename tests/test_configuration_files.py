@@ -263,12 +263,17 @@ class TestFiles:
             )
 
     def test_no_folder(self, tmp_path):
-        for path in (tmp_path / "none", "allenai/longformer-base-4096"):
-            with pytest.raises(
-                FileNotFoundError,
-                match="must be a folder.*Received.*aren't downloaded",
-            ):
-                LongformerConfig.from_pretrained(path)
+        with pytest.raises(
+            FileNotFoundError, match="must be a folder.*Received.*Check"
+        ):
+            LongformerConfig.from_pretrained(tmp_path / "none")
+        pytest.importorskip("huggingface_hub", reason="an extra")
+        with pytest.raises(OSError, match="isn't in the cache"):
+            LongformerConfig.from_pretrained(
+                "allenai/longformer-base-4096",
+                cache_dir=tmp_path,
+                local_files_only=True,
+            )
 
     def test_folder_without_a_config(self, tmp_path):
         with pytest.raises(

@@ -15,6 +15,8 @@ PACKAGE = "tf_longformer"
 # Imports go to a lower rank; parts of one rank don't import one another.
 RANKS = {
     "errors": 0,
+    "atomic_folder": 0,
+    "hub": 0,
     "compat": 0,
     "configuration": 1,
     "tokenization": 2,
@@ -40,6 +42,8 @@ WITHOUT_BACKEND = {
     "__init__",
     "__main__",
     "errors",
+    "atomic_folder",
+    "hub",
     "configuration",
     "tokenization",
     "checkpoints",
@@ -60,7 +64,8 @@ JAX_INSIDE = {"compat"}
 PRIVATE = {("keras", "src"), ("tensorflow", "python"), ("tf", "python")}
 DEPENDENCIES = {
     *("keras", "numpy", "optree", "h5py", "safetensors", "tokenizers"),
-    *("rich", "typer", "tensorflow", "jax", "huggingface_hub"),
+    *("rich", "typer", "tensorflow", "jax"),
+    *("ml_dtypes", "huggingface_hub"),
 }
 MOST_LINES = 400
 

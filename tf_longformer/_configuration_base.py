@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from typing import ClassVar
 from typing import TypeVar
@@ -14,20 +15,14 @@ from typing import TypeVar
 from tf_longformer import _configuration_files as files
 from tf_longformer import _configuration_legacy as legacy
 from tf_longformer import _configuration_rules as rules
+from tf_longformer import atomic_folder
+from tf_longformer import hub
 
 ConfigType = TypeVar("ConfigType", bound="SavedConfig")
 
-# Where a file comes from, when it isn't in a local folder. They are taken
-# so that calls written for the hub run on a folder too.
-_LOCATION_KEYWORDS = frozenset(
-    {
-        "cache_dir",
-        "force_download",
-        "local_files_only",
-        "proxies",
-        "revision",
-        "token",
-    }
+# Where on the hub a file is; a folder has no use for them.
+_HUB_KEYWORDS = frozenset(
+    {"cache_dir", "force_download", "local_files_only", "revision", "token"}
 )
 # What transformers keeps in memory and never writes.
 _NOT_WRITTEN = (
@@ -136,37 +131,47 @@ class SavedConfig:
         subfolder: str = "",
         **overrides: Any,
     ) -> ConfigType:
-        """Reads the config of a saved model.
+        """Reads the config of a saved model, from a folder or the hub.
 
         Args:
             pretrained_model_name_or_path: path of a folder that holds
-                `config.json`, or of the file itself.
+                `config.json`, or of the file itself; or a preset or an id of
+                the hub, which needs `huggingface_hub`. What exists here
+                comes first.
             subfolder: string. Where in the folder the file lies. Defaults to
                 the folder itself.
-            **overrides: Fields to use instead of the file's. Keywords that
-                only matter to a download (`revision`, `cache_dir`, ...) are
-                taken and have no effect on a folder.
+            **overrides: Fields to use instead of the file's; and for the hub
+                `revision`, `cache_dir`, `token`, `local_files_only` and
+                `force_download`, as models take them.
 
         Returns:
             A `LongformerConfig`.
 
         Raises:
-            OSError: if there is no such file, or it can't be read.
+            ImportError: for an id of the hub, without `huggingface_hub`.
+            OSError: if there is no such file or model, or it can't be read.
             ValueError: if it isn't a Longformer's config.
             TypeError: if an override isn't a field.
         """
         path = os.fspath(pretrained_model_name_or_path)
+        hub_options = {
+            name: overrides.pop(name)
+            for name in _HUB_KEYWORDS & overrides.keys()
+        }
+        # A keyword of old calls, which sets nothing any more.
+        overrides.pop("proxies", None)
         if os.path.isdir(path):
-            path = os.path.join(path, subfolder, files.CONFIG_NAME)
+            folder = Path(path, subfolder)
+            found = atomic_folder.find(folder, files.CONFIG_NAME)
+            path = os.fspath(found or folder / files.CONFIG_NAME)
         elif not os.path.isfile(path):
-            raise FileNotFoundError(
-                "`pretrained_model_name_or_path` must be a folder that holds "
-                f"{files.CONFIG_NAME}, or that file. Received: {path!r}, which "
-                "doesn't exist here. Models aren't downloaded: fetch the "
-                "model first, then pass its folder."
+            repository = hub.Repository(
+                hub.repo_id(path), subfolder=subfolder, **hub_options
             )
-        for name in _LOCATION_KEYWORDS & overrides.keys():
-            del overrides[name]
+            found = repository.find(files.CONFIG_NAME)
+            if found is None:
+                raise repository.missing(files.CONFIG_NAME)
+            path = os.fspath(found)
         return cls.from_dict(files.read_json(path), **overrides)
 
     def save_pretrained(self, save_directory: str | os.PathLike) -> None:
@@ -191,6 +196,8 @@ class SavedConfig:
                 f"{folder!r}. Pass the folder that it lies in, or another."
             )
         os.makedirs(folder, exist_ok=True)
+        # What a killed process left must not come over this file.
+        atomic_folder.finish(Path(folder))
         files.write_atomically(os.path.join(folder, files.CONFIG_NAME), text)
 
     def to_json_file(

@@ -40,7 +40,8 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
             f"({error.strerror}). Check the path and its permissions",
             os.fspath(path),
         ) from None
-    except ValueError as error:
+    # Text that is nested too deep is no config either.
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             "A config must be JSON text in UTF-8. Received: "
             f"{os.fspath(path)!r}, where: {error}. Save or fetch it again."

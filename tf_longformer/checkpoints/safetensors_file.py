@@ -1,24 +1,52 @@
-"""Safetensors files, read one tensor at a time and written whole."""
+"""Safetensors files, read and written one tensor at a time.
+
+The library checks a header; the numbers are read here, since its NumPy side
+has no bfloat16, and written here, since it wants all of them in memory.
+
+Reference: https://github.com/huggingface/safetensors (the format)
+"""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
+import json
+from collections.abc import Callable
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors import safe_open
-from safetensors.numpy import save_file
 
-from tf_longformer.errors import CheckpointError
+from tf_longformer.checkpoints.dialects import PYTORCH
+from tf_longformer.checkpoints.dialects import TENSORFLOW
+from tf_longformer.checkpoints.tensor_file import BFLOAT16
+from tf_longformer.checkpoints.tensor_file import Tensor
+from tf_longformer.checkpoints.tensor_file import TensorFile
+from tf_longformer.checkpoints.tensor_file import read_bytes
+from tf_longformer.checkpoints.tensor_file import unreadable
 
-FILE_NAME = "model.safetensors"
+_DTYPES = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": BFLOAT16,
+    "I64": np.dtype("<i8"),
+    "I32": np.dtype("<i4"),
+    "I16": np.dtype("<i2"),
+    "I8": np.dtype("i1"),
+    "U64": np.dtype("<u8"),
+    "U32": np.dtype("<u4"),
+    "U16": np.dtype("<u2"),
+    "U8": np.dtype("u1"),
+    "BOOL": np.dtype("?"),
+}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+# The library's own bound.
+_LONGEST_HEADER = 100_000_000
 
 
-class SafetensorsFile:
+class SafetensorsFile(TensorFile):
     """The tensors of one file, by their names.
 
     Args:
@@ -28,51 +56,86 @@ class SafetensorsFile:
         CheckpointError: if it is not a safetensors file.
     """
 
-    def __init__(self, path: Path):
+    format = "safetensors"
+
+    def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            with safe_open(path, framework="numpy") as file:
-                self.shapes = {
-                    name: tuple(file.get_slice(name).get_shape())
-                    for name in file.keys()
-                }
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(
-                f"A safetensors file must be whole and readable. Received: "
-                f"{path} ({error}). Download or save it again."
-            ) from error
+        header, start = _read_header(path)
+        self.metadata: dict[str, str] = header.pop("__metadata__", None) or {}
+        self.tensors = {}
+        self._offsets: dict[str, int] = {}
+        for name, entry in header.items():
+            dtype = _DTYPES.get(entry["dtype"])
+            if dtype is None:
+                raise unreadable(
+                    path, f"holds {name!r} of the type {entry['dtype']!r}"
+                )
+            self.tensors[name] = Tensor(dtype, tuple(entry["shape"]))
+            self._offsets[name] = start + entry["data_offsets"][0]
+        slashes = any("/" in name for name in self.tensors)
+        is_tensorflow = self.metadata.get("format") == "tf" or (
+            "format" not in self.metadata and slashes
+        )
+        self.dialect = TENSORFLOW if is_tensorflow else PYTORCH
 
-    def read(self, names: list[str]) -> Iterator[tuple[str, np.ndarray]]:
-        """Yields names and arrays, one at a time.
-
-        Args:
-            names: names that the file has.
-        """
-        with safe_open(self.path, framework="numpy") as file:
-            for name in names:
-                yield name, file.get_tensor(name)
+    def read(self, name: str) -> np.ndarray:
+        tensor = self.tensors[name]
+        found = read_bytes(
+            self.path, self._offsets[name], tensor.dtype, tensor.size
+        )
+        return found.reshape(tensor.shape)
 
 
-def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
-    """Writes a file as PyTorch users have it, or leaves the old one.
+def _read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """Returns the header and where the numbers begin."""
+    try:
+        # Checks types, sizes and offsets against one another and the file.
+        with safe_open(path, framework="numpy"):
+            pass
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > _LONGEST_HEADER:
+                raise ValueError("its header is too long")
+            header = json.loads(file.read(length))
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise unreadable(path, "is not a safetensors file", error) from error
+    return header, 8 + length
+
+
+def write(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    get: Callable[[str], np.ndarray],
+    metadata: Mapping[str, str],
+) -> None:
+    """Writes a file.
 
     Args:
-        path: the file.
-        tensors: C-contiguous arrays by their names.
+        path: the file, which is replaced.
+        tensors: types and shapes by name.
+        get: function from a name to its array, called once for each.
+        metadata: text by name for the file's header.
     """
-    handle, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
+    # The library's order, which aligns each tensor: wide types first.
+    order = sorted(
+        tensors, key=lambda name: (-tensors[name].dtype.itemsize, name)
     )
-    os.close(handle)
-    try:
-        save_file(dict(tensors), temporary, metadata={"format": "pt"})
-        # mkstemp makes private files; give what `open` would have given.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    end = 0
+    for name in order:
+        tensor = tensors[name]
+        start, end = end, end + tensor.nbytes
+        header[name] = {
+            "dtype": _NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [start, end],
+        }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little"))
+        file.write(text)
+        for name in order:
+            array = np.ascontiguousarray(get(name), tensors[name].dtype)
+            # Not `tofile`: it says nothing of a disk that is full.
+            file.write(array.reshape(-1).view(np.uint8).data)

@@ -1,14 +1,24 @@
-"""Matches the names of a file with those that a model wants."""
+"""Matches the weights of a file with those that a model wants."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable
+from collections.abc import Iterator
 
+import numpy as np
+
+from tf_longformer.checkpoints import dialects
 from tf_longformer.checkpoints import names
+from tf_longformer.checkpoints.names import Shape
+from tf_longformer.checkpoints.names import Weight
+from tf_longformer.checkpoints.tensor_file import FLOATS
+from tf_longformer.checkpoints.tensor_file import TensorFile
+from tf_longformer.configuration import LongformerConfig
 from tf_longformer.errors import CheckpointError
 
-Shape = tuple[int, ...]
+_TYPES = "longformer.embeddings.token_type_embeddings.weight"
+_DECODER = "lm_head.decoder.weight"
 
 
 @dataclasses.dataclass
@@ -16,114 +26,202 @@ class Matching:
     """How a file and a model fit.
 
     Attributes:
-        found: the file's name by ours, PyTorch's with the body's prefix.
-        missing: names that the model wants and the file does not have.
+        file: the `TensorFile`.
+        found: pairs of a `Weight` and the file's name for it, each weight
+            once.
+        missing: weights that the model wants and the file does not have.
         unexpected: names of the file that the model has no place for.
-        mismatched: name, the file's shape and the model's.
+        mismatched: weight, the file's shape and the model's, as in the file.
+        copied: global projections that take the local ones' place.
+        wrong: those of `unexpected` that no head explains.
     """
 
-    found: dict[str, str]
-    missing: list[str]
+    file: TensorFile
+    found: list[tuple[Weight, str]]
+    missing: list[Weight]
     unexpected: list[str]
-    mismatched: list[tuple[str, Shape, Shape]]
+    mismatched: list[tuple[Weight, Shape, Shape]]
+    copied: list[Weight]
+    wrong: list[str]
 
     @property
-    def new_heads(self) -> list[str]:
-        """Heads of which the file has nothing."""
-        heads = {names.head_of(name) for name in self.missing} - {None}
-        known = {names.head_of(n) for n in self.found}
-        known |= {names.head_of(name) for name, _, _ in self.mismatched}
-        return sorted(heads - known)
+    def new_parts(self) -> list[str]:
+        """Parts of the model of which the file has nothing: a new head."""
+        known = {weight.part for weight, _ in self.found}
+        known |= {weight.part for weight, *_ in self.mismatched}
+        new = {weight.part for weight in self.missing} - known - {"body"}
+        return sorted(new)
 
-    @property
-    def unused_heads(self) -> list[str]:
-        """Heads of the file that the model does not have."""
-        heads = {
-            names.head_of(names.with_prefix(name)) for name in self.unexpected
-        }
-        return sorted(heads - {None} - {names.head_of(n) for n in self.found})
+    def read(self) -> Iterator[tuple[Weight, np.ndarray]]:
+        """Yields weights and arrays in our layout, one at a time.
+
+        Raises:
+            CheckpointError: if the file can't be read.
+        """
+        for weight, name in self.found:
+            yield weight, self.read_one(weight, name)
+
+    def read_one(self, weight: Weight, name: str) -> np.ndarray:
+        """Returns an array in our layout.
+
+        Args:
+            weight: a `Weight` that was found.
+            name: the file's name for it.
+
+        Raises:
+            CheckpointError: if the file can't be read.
+        """
+        array = self.file.read(name)
+        if self.file.dialect == dialects.PYTORCH and weight.transposed:
+            array = array.T
+        # One row of token types serves for all.
+        return np.broadcast_to(array, weight.shape)
 
 
-def match(wanted: Mapping[str, Shape], given: Mapping[str, Shape]) -> Matching:
+def match(
+    wanted: Iterable[Weight],
+    file: TensorFile,
+    config: LongformerConfig,
+    roberta: bool = False,
+) -> Matching:
     """Matches a file's names and shapes with a model's.
 
     Args:
-        wanted: shapes by PyTorch name, with the body's prefix.
-        given: shapes by the file's names.
+        wanted: the weights of the model.
+        file: `TensorFile`.
+        config: `LongformerConfig`.
+        roberta: bool, whether the configuration is one of a RoBERTa that was
+            converted. Defaults to `False`.
 
     Returns:
         `Matching`.
 
     Raises:
-        CheckpointError: if two names of the file stand for the same weight.
+        CheckpointError: if two names of the file stand for the same weight,
+            or it holds no floats.
     """
-    found: dict[str, str] = {}
-    unexpected = []
-    mismatched = []
-    by_name: dict[str, str] = {}
-    for name in given:
-        full = names.with_prefix(name)
-        if full in by_name:
-            raise CheckpointError(
-                "A file must have each weight once. Received: "
-                f"{by_name[full]!r} and {name!r}. Remove one of them."
-            )
-        by_name[full] = name
-    for full, name in by_name.items():
-        if full in names.IGNORED:
+    translation = dialects.translate(file.tensors, file.dialect, config)
+    given = translation.names
+    by_name = {weight.torch[0]: weight for weight in wanted}
+    copied = []
+    if translation.roberta or roberta:
+        copied = _copy_projections(by_name, given)
+    found, mismatched = [], []
+    for full, weight in by_name.items():
+        if full not in given:
             continue
-        alias = names.ALIASES.get(full)
-        if full not in wanted and alias in wanted:
-            if alias in by_name:
-                continue
-            full = alias
-        if full == "lm_head.decoder.weight" and full not in wanted:
-            # The tied matrix again: the word embeddings are read instead.
-            if "lm_head.bias" in wanted:
-                continue
-        if full not in wanted:
-            unexpected.append(name)
-        elif tuple(given[name]) != tuple(wanted[full]):
-            mismatched.append((full, tuple(given[name]), tuple(wanted[full])))
+        tensor = file.tensors[given[full]]
+        torch = file.dialect == dialects.PYTORCH
+        ours = weight.torch_shape if torch else weight.shape
+        if tensor.shape != ours and not _fills_rows(full, tensor.shape, ours):
+            mismatched.append((weight, tensor.shape, ours))
+        elif tensor.dtype not in FLOATS:
+            raise CheckpointError(
+                "Weights must be stored as float64, float32, float16 or "
+                f"bfloat16. Received: {given[full]!r} as {tensor.dtype} in "
+                f"{file.path}. Use a checkpoint that isn't quantised."
+            )
         else:
-            found[full] = name
-    seen = {*found, *(name for name, _, _ in mismatched)}
-    missing = [name for name in wanted if name not in seen]
-    return Matching(found, missing, unexpected, mismatched)
+            found.append((weight, given[full]))
+    missing = [w for full, w in by_name.items() if full not in given]
+    extra = {full: n for full, n in given.items() if full not in by_name}
+    if "lm_head.bias" in by_name:
+        # The tied matrix again: the word embeddings are read instead.
+        extra.pop(_DECODER, None)
+    matching = Matching(
+        file, found, missing, list(extra.values()), mismatched, copied, []
+    )
+    matching.wrong = _unexplained(extra, matching, config)
+    return matching
+
+
+def _copy_projections(
+    by_name: dict[str, Weight], given: dict[str, str]
+) -> list[Weight]:
+    """Has a RoBERTa's projections stand for the global ones it lacks.
+
+    Only where it has none at all: one that is missing has been lost.
+    """
+    copies = {}
+    for full in by_name:
+        for name in names.GLOBAL_PROJECTIONS:
+            if f".self.{name}." in full:
+                if full in given:
+                    return []
+                local = name.removesuffix("_global")
+                copies[full] = full.replace(f".{name}.", f".{local}.")
+    copied = []
+    for full, local in copies.items():
+        if local in given:
+            given[full] = given[local]
+            copied.append(by_name[full])
+    return copied
+
+
+def _fills_rows(full: str, theirs: Shape, ours: Shape) -> bool:
+    """Whether one row of token types may stand for all of the model's."""
+    return full == _TYPES and theirs == (1, *ours[1:])
+
+
+def _unexplained(
+    extra: dict[str, str], matching: Matching, config: LongformerConfig
+) -> list[str]:
+    """Returns the names that aren't those of a head beside the model's.
+
+    Such are names in the body, and in a head of the model that the file
+    has: they would have to be there.
+    """
+    parts = {weight.part for weight, _ in matching.found}
+    parts |= {weight.part for weight, *_ in matching.mismatched}
+    heads = {
+        weight.torch[0].split(".", 1)[0]
+        for weight, _ in matching.found
+        if weight.part not in ("body", "pooler")
+    }
+    other = {
+        weight.torch[0]
+        for weight in names.catalogue(config)
+        if weight.part not in {"body", *parts}
+    }
+    return [
+        name
+        for full, name in extra.items()
+        if full not in other
+        and (full.startswith(names.BODY) or full.split(".", 1)[0] in heads)
+    ]
 
 
 def require_complete(
-    matching: Matching, source: str, ignore_mismatched_sizes: bool
+    matching: Matching, ignore_mismatched_sizes: bool = False
 ) -> None:
     """Raises unless the file fills the model but for a head.
 
     Args:
         matching: `Matching`.
-        source: where the file is, for the message.
         ignore_mismatched_sizes: bool, whether weights of another shape may
-            stay new.
+            stay new. Defaults to `False`.
 
     Raises:
         CheckpointError: with the three lists.
     """
-    new, unused = matching.new_heads, matching.unused_heads
-    missing = [n for n in matching.missing if names.head_of(n) not in new]
-    unexpected = [
-        n
-        for n in matching.unexpected
-        if names.head_of(names.with_prefix(n)) not in unused
+    new = matching.new_parts
+    missing = [w.torch[0] for w in matching.missing if w.part not in new]
+    mismatched = [
+        (weight.torch[0], file, ours)
+        for weight, file, ours in matching.mismatched
     ]
-    mismatched = [] if ignore_mismatched_sizes else matching.mismatched
-    if not (missing or unexpected or mismatched):
+    if ignore_mismatched_sizes:
+        mismatched = []
+    if not (missing or matching.wrong or mismatched):
         return
     lists = (
         ("missing", missing),
-        ("unexpected", unexpected),
+        ("unexpected", matching.wrong),
         (
             "mismatched",
             [
-                f"{name} (file {theirs}, model {ours})"
-                for name, theirs, ours in mismatched
+                f"{n} (file {file}, model {ours})"
+                for n, file, ours in mismatched
             ],
         ),
     )
@@ -133,7 +231,10 @@ def require_complete(
     )
     raise CheckpointError(
         "A checkpoint must fill the model completely; only a head may be "
-        f"new. Received: {source} with{text}\nUse the config and the class "
-        "that it was saved with, or `ignore_mismatched_sizes=True` where "
-        "only sizes differ."
+        f"new. Received: {matching.file.path} with{text}\nUse the config and "
+        "the class that it was saved with, or `ignore_mismatched_sizes=True` "
+        "where only sizes differ.",
+        missing,
+        matching.wrong,
+        mismatched,
     )

@@ -14,6 +14,8 @@ from tf_longformer.cli.console import INTERRUPTED
 from tf_longformer.cli.console import console
 from tf_longformer.cli.console import error_console
 from tf_longformer.cli.console import report_error
+from tf_longformer.cli.convert import convert
+from tf_longformer.cli.info import info
 from tf_longformer.cli.quickstart import quickstart
 
 DEBUG = "--debug"
@@ -31,6 +33,11 @@ app = typer.Typer(
 app.command(epilog="Example: tf-longformer quickstart --output my-first-model")(
     quickstart
 )
+app.command(epilog="Example: tf-longformer info longformer-base-4096")(info)
+app.command(
+    epilog="Example: tf-longformer convert pytorch_model.bin converted "
+    "--format h5 --dtype float16"
+)(convert)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,26 +1,33 @@
-"""`from_pretrained` and `save_pretrained`."""
+"""`from_pretrained`, `save_pretrained` and `push_to_hub`."""
 
 from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from keras import ops
 
+from tf_longformer import atomic_folder
+from tf_longformer import hub
+from tf_longformer.checkpoints import keras_archive
+from tf_longformer.checkpoints import model_card
 from tf_longformer.checkpoints import names
-from tf_longformer.checkpoints import safetensors_file
+from tf_longformer.checkpoints import saving
 from tf_longformer.checkpoints import transfer
+from tf_longformer.checkpoints.locate import locate
 from tf_longformer.configuration import LongformerConfig
-from tf_longformer.errors import CheckpointError
+from tf_longformer.models.variables import head_of
+from tf_longformer.models.variables import named_variables
+from tf_longformer.models.variables import source_of
 
 logger = logging.getLogger("tf_longformer")
 
 
 class CheckpointMixin:
-    """Checkpoint folders in HF PyTorch's format, for models with a config."""
+    """Checkpoints of all formats, for models with a config."""
 
     @classmethod
     def from_pretrained(
@@ -28,7 +35,12 @@ class CheckpointMixin:
         pretrained_model_name_or_path: str | os.PathLike,
         *,
         config: LongformerConfig | None = None,
+        revision: str | None = None,
         subfolder: str = "",
+        cache_dir: str | os.PathLike | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
+        force_download: bool = False,
         ignore_mismatched_sizes: bool = False,
         output_loading_info: bool = False,
         dtype: Any = None,
@@ -37,19 +49,35 @@ class CheckpointMixin:
         use_safetensors: bool | None = None,
         **config_overrides: Any,
     ) -> Any:
-        """Loads a model from a folder with `config.json` and weights.
+        """Loads a model, from a folder or from the hub.
+
+        Of the weights in a folder the first of these is read:
+        `model.safetensors` (with PyTorch's or HF TensorFlow's names),
+        `pytorch_model.bin` (without PyTorch), `tf_model.h5`, each of them
+        also in shards with an index; `model.weights.h5`, `model.keras`. A
+        model is filled completely or not at all.
 
         Args:
-            pretrained_model_name_or_path: the folder, with
-                `model.safetensors` as HF PyTorch or `save_pretrained` wrote
-                it.
+            pretrained_model_name_or_path: a folder with `config.json` and
+                weights, or a file of weights beside a `config.json`; or a
+                preset, such as `"longformer-base-4096"`; or an id of the hub,
+                which needs `huggingface_hub`. What exists here comes first.
             config: `LongformerConfig` to use instead of the folder's.
+            revision: str, branch, tag or commit on the hub. Defaults to the
+                main branch.
             subfolder: str, folder within the folder. Defaults to none.
+            cache_dir: the hub's cache. Defaults to that of its library.
+            token: the hub's token: a str, `True` for the one that was logged
+                in with, `False` for none. Defaults to the library's choice.
+            local_files_only: bool, whether of the hub only the cache is
+                looked at. Defaults to `False`.
+            force_download: bool, whether files in the cache are downloaded
+                again. Defaults to `False`.
             ignore_mismatched_sizes: bool, whether weights of another shape
                 stay newly drawn instead of raising. Defaults to `False`.
             output_loading_info: bool, whether to return a dict of
-                `missing_keys`, `unexpected_keys` and `mismatched_keys` too.
-                Defaults to `False`.
+                `missing_keys`, `unexpected_keys`, `mismatched_keys` and
+                `error_msgs` too. Defaults to `False`.
             dtype: Keras dtype policy or its name, such as
                 `"mixed_bfloat16"`. Defaults to the global policy.
             from_pt: accepted for old code, without effect: the format is
@@ -63,159 +91,212 @@ class CheckpointMixin:
             The model, or a tuple of it and the loading info.
 
         Raises:
-            CheckpointError: if the folder has no weights, or they do not
-                fill the model. Only a head that the file does not have may
-                be new; this is logged.
+            CheckpointError: if there are no weights, or they are damaged or
+                do not fill the model. Only a head that the file does not have
+                may be new; this is logged.
+            ImportError: for an id of the hub, without `huggingface_hub`.
+            OSError: if there is no such folder or model.
             TypeError: for an unknown keyword.
             ValueError: for a config that is not a Longformer's.
         """
-        unknown = sorted(set(config_overrides) - _overridable())
+        unknown = sorted(
+            set(config_overrides) - LongformerConfig.known_fields()
+        )
         if unknown:
             raise TypeError(
                 "`from_pretrained` takes its own keywords and fields of "
                 f"LongformerConfig. Received: unknown {unknown}. Correct the "
                 "name or leave it out."
             )
-        folder = Path(pretrained_model_name_or_path) / subfolder
-        if not folder.is_dir():
-            raise CheckpointError(
-                "`from_pretrained` reads a folder. Received: "
-                f"{str(folder)!r}, which is none. Pass the folder that holds "
-                "`config.json` and `model.safetensors`."
-            )
+        location = locate(
+            pretrained_model_name_or_path,
+            subfolder,
+            revision=revision,
+            cache_dir=cache_dir,
+            token=token,
+            local_files_only=local_files_only,
+            force_download=force_download,
+        )
+        roberta = False
         if config is None:
-            config = LongformerConfig.from_pretrained(folder)
-        config = LongformerConfig.from_dict(
-            config.to_dict(), **config_overrides
-        )
-        path = folder / safetensors_file.FILE_NAME
-        if not path.is_file():
-            raise CheckpointError(
-                f"The folder must hold `{safetensors_file.FILE_NAME}`. "
-                f"Received: {folder} with {sorted(os.listdir(folder))}. Save "
-                "the model with `save_pretrained`."
-            )
+            fields = location.config_fields()
+            roberta = fields.get("model_type") == "roberta"
+        else:
+            fields = config.to_dict()
+        config = LongformerConfig.from_dict(fields, **config_overrides)
         # Before the model, so that a bad file costs no time.
-        file = safetensors_file.SafetensorsFile(path)
+        file = location.open()
         model = cls(config, dtype=dtype)
-        info = model._load_file(file, ignore_mismatched_sizes)
-        return (model, info) if output_loading_info else model
-
-    def _load_file(
-        self,
-        file: safetensors_file.SafetensorsFile,
-        ignore_mismatched_sizes: bool,
-    ) -> dict[str, list]:
-        """Fills the weights from a file, all checks first."""
-        weights = self._weights_by_torch_name()
+        variables = named_variables(model)
         matching = transfer.match(
-            {
-                name: _file_shape(weight, transposed)
-                for name, (weight, transposed) in weights.items()
-            },
-            file.shapes,
+            [weight for weight, _ in variables.values()], file, config, roberta
         )
-        transfer.require_complete(
-            matching, str(file.path), ignore_mismatched_sizes
-        )
-        by_file_name = {theirs: ours for ours, theirs in matching.found.items()}
-        for theirs, array in file.read(list(by_file_name)):
-            weight, transposed = weights[by_file_name[theirs]]
-            weight.assign(array.T if transposed else array)
-        new = [*matching.missing, *(m[0] for m in matching.mismatched)]
-        if new:
-            logger.warning(
-                "%s: newly drawn, train before use: %s",
-                type(self).__name__,
-                ", ".join(new),
-            )
-        if matching.unexpected:
-            logger.info(
-                "%s: not used of %s: %s",
-                type(self).__name__,
-                file.path,
-                ", ".join(matching.unexpected),
-            )
-        return {
-            "missing_keys": [self._own_name(n) for n in matching.missing],
-            "unexpected_keys": matching.unexpected,
-            "mismatched_keys": [
-                (self._own_name(name), *shapes)
-                for name, *shapes in matching.mismatched
-            ],
-            "error_msgs": [],
-        }
+        transfer.require_complete(matching, ignore_mismatched_sizes)
+        for weight, array in matching.read():
+            variables[weight.path].assign(array)
+        _log(cls.__name__, matching)
+        if not output_loading_info:
+            return model
+        return model, _loading_info(head_of(model), matching)
 
     def save_pretrained(
         self,
         save_directory: str | os.PathLike,
         save_format: str = "safetensors",
+        *,
+        max_shard_size: int | str = saving.DEFAULT_SHARD_SIZE,
+        dtype: str | None = None,
     ) -> None:
-        """Writes `config.json` and `model.safetensors`.
+        """Writes `config.json` and the weights.
 
-        Names and layout are those of HF PyTorch, whose classes open the
-        folder. Each file is replaced at once: a killed process leaves the
-        old or the new one.
+        All files of a folder are replaced at once: if the process is killed,
+        `from_pretrained` finds the old ones or the new ones.
 
         Args:
             save_directory: the folder, made where it is missing.
-            save_format: `"safetensors"`.
+            save_format: `"safetensors"`, named and laid out as HF PyTorch's
+                `model.safetensors`; `"h5"`, as HF TensorFlow's `tf_model.h5`;
+                `"weights.h5"`, a `model.weights.h5` for Keras's
+                `load_weights`; `"keras"`, a `model.keras` as Keras's `save`
+                writes it, with the optimizer. Defaults to `"safetensors"`.
+            max_shard_size: bytes of a safetensors file, as a number or text
+                such as `"500MB"`; more than that goes into several. Defaults
+                to `"5GB"`.
+            dtype: `"float64"`, `"float32"`, `"float16"` or `"bfloat16"`, the
+                type of the stored weights. Defaults to the model's own. A
+                `"keras"` archive of another type has no optimizer.
 
         Raises:
-            ValueError: for another format, or a path that is a file.
+            ValueError: for another format, type or size, weights that the
+                type has no room for, or a folder with older weights that
+                would be read first.
+            OSError: if the folder can't be written to, or is a file.
         """
-        if save_format != "safetensors":
-            raise ValueError(
-                "`save_format` must be 'safetensors'. Received: "
-                f"{save_format!r}. Leave it out."
-            )
+        form = saving.check_format(save_format)
+        stored = saving.check_dtype(dtype, save_format)
+        saving.shard_bytes(max_shard_size)
         folder = Path(save_directory)
-        if folder.exists() and not folder.is_dir():
-            raise ValueError(
-                "`save_directory` must be a folder. Received: the file "
-                f"{str(folder)!r}. Pass another path."
+        saving.check_hiding(folder, form)
+        config = self.config.copy()
+        config.architectures = [head_of(self)]
+        if stored is not None or config.dtype is not None:
+            config.dtype = str(stored or np.dtype(self.variable_dtype))
+        with atomic_folder.replacing(folder) as replacement:
+            if save_format == "keras":
+                target = replacement.path / form.file_name
+                _write_archive(self, target, stored)
+            else:
+                saving.write(
+                    replacement,
+                    folder,
+                    form,
+                    source_of(self, stored),
+                    max_shard_size,
+                )
+            config.save_pretrained(replacement.path)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        commit_message: str | None = None,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+        save_format: str = "safetensors",
+        max_shard_size: int | str = saving.DEFAULT_SHARD_SIZE,
+        dtype: str | None = None,
+    ) -> str:
+        """Uploads the model to the hub, with a model card if it has none.
+
+        Args:
+            repo_id: str, `owner/name`, or `name` for the token's owner.
+            commit_message: str. Defaults to a plain one.
+            private: bool, whether a new repository is private. Defaults to
+                the owner's setting.
+            token: as for `from_pretrained`.
+            revision: str, the branch. Defaults to the main one.
+            create_pr: bool, whether to open a pull request. Defaults to
+                `False`.
+            save_format: as for `save_pretrained`.
+            max_shard_size: the same.
+            dtype: the same.
+
+        Returns:
+            str, the address of the commit or the pull request.
+
+        Raises:
+            ImportError: without `huggingface_hub`.
+            OSError: if the hub refuses or can't be reached.
+        """
+        hub.import_hub()
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(
+                folder, save_format, max_shard_size=max_shard_size, dtype=dtype
             )
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {}
-        for name, (weight, transposed) in self._weights_by_torch_name().items():
-            array = ops.convert_to_numpy(weight)
-            tensors[self._own_name(name)] = np.ascontiguousarray(
-                array.T if transposed else array
+            return hub.upload(
+                Path(folder),
+                repo_id,
+                card=model_card.write_card(repo_id, head_of(self), self.config),
+                private=private,
+                token=token,
+                revision=revision,
+                commit_message=commit_message,
+                create_pr=create_pr,
             )
-        safetensors_file.write(folder / safetensors_file.FILE_NAME, tensors)
-        config = LongformerConfig.from_dict(self.config.to_dict())
-        config.architectures = [self._torch_class()]
-        config.save_pretrained(folder)
-
-    def _torch_class(self) -> str:
-        """The name of PyTorch's class, also for a subclass of ours."""
-        for cls in type(self).__mro__:
-            if cls.__module__.startswith("tf_longformer."):
-                return cls.__name__.removeprefix("TF")
-        return type(self).__name__
-
-    def _own_name(self, name: str) -> str:
-        """Returns a name as PyTorch's class has it: bare without a head."""
-        if self.label_names:
-            return name
-        return name.removeprefix("longformer.")
-
-    def _weights_by_torch_name(self) -> dict[str, tuple[Any, bool]]:
-        """Returns each parameter and whether the file has its transpose."""
-        prefix = f"{self.path}/"
-        weights = {}
-        for weight in self.weights:
-            if "seed_generator" in weight.path:
-                continue
-            torch = names.to_torch(weight.path.removeprefix(prefix))
-            weights[torch.name] = (weight, torch.transposed)
-        return weights
 
 
-def _file_shape(weight: Any, transposed: bool) -> tuple[int, ...]:
-    shape = tuple(weight.shape)
-    return shape[::-1] if transposed else shape
+def _write_archive(model: Any, path: Path, dtype: np.dtype | None) -> None:
+    """Has Keras write its archive; puts weights of another type into it."""
+    model.save(path)
+    if dtype is None or dtype == np.dtype(model.variable_dtype):
+        return
+    weights = path.with_name(keras_archive.WEIGHTS_MEMBER)
+    saving.write_keras_weights(weights, source_of(model, dtype))
+    keras_archive.replace_weights(path, weights)
+    weights.unlink()
 
 
-def _overridable() -> frozenset[str]:
-    return LongformerConfig.known_fields() | {"use_return_dict"}
+def _own_name(head: str, name: str) -> str:
+    """Returns a name as PyTorch's class has it: bare without a head."""
+    return name.removeprefix(names.BODY) if head == names.BARE else name
+
+
+def _loading_info(
+    head: str, matching: transfer.Matching
+) -> dict[str, list[Any]]:
+    return {
+        "missing_keys": [
+            _own_name(head, weight.torch[0]) for weight in matching.missing
+        ],
+        "unexpected_keys": matching.unexpected,
+        "mismatched_keys": [
+            (_own_name(head, weight.torch[0]), *shapes)
+            for weight, *shapes in matching.mismatched
+        ],
+        "error_msgs": [],
+    }
+
+
+def _log(name: str, matching: transfer.Matching) -> None:
+    new = [weight.torch[0] for weight in matching.missing]
+    new += [weight.torch[0] for weight, *_ in matching.mismatched]
+    if new:
+        logger.warning(
+            "%s: newly drawn, train before use: %s", name, ", ".join(new)
+        )
+    if matching.copied:
+        logger.warning(
+            "%s: %s has no projections of global tokens; those of the local "
+            "ones were copied, train before use.",
+            name,
+            matching.file.path,
+        )
+    if matching.unexpected:
+        logger.info(
+            "%s: not used of %s: %s",
+            name,
+            matching.file.path,
+            ", ".join(matching.unexpected),
+        )

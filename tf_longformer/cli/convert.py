@@ -1,0 +1,101 @@
+"""`tf-longformer convert`."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tf_longformer.cli.console import console
+from tf_longformer.cli.console import error_console
+from tf_longformer.cli.console import import_backend
+
+
+class SaveFormat(str, Enum):
+    """The formats, as `save_pretrained` calls them."""
+
+    SAFETENSORS = "safetensors"
+    H5 = "h5"
+    WEIGHTS_H5 = "weights.h5"
+    KERAS = "keras"
+
+
+class FloatType(str, Enum):
+    """The types that weights are stored as."""
+
+    FLOAT64 = "float64"
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+
+def convert(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            help="A folder, a file of weights, or an id of the hub."
+        ),
+    ],
+    output: Annotated[Path, typer.Argument(help="The folder to write to.")],
+    save_format: Annotated[
+        SaveFormat,
+        typer.Option(
+            "--format",
+            help="safetensors as PyTorch names it, h5 for HF's TensorFlow "
+            "classes, weights.h5 or keras for Keras.",
+        ),
+    ] = SaveFormat.SAFETENSORS,
+    dtype: Annotated[
+        FloatType | None,
+        typer.Option(help="Type of the weights; as they are, by default."),
+    ] = None,
+    max_shard_size: Annotated[
+        str, typer.Option(help="Most bytes of a safetensors file.")
+    ] = "5GB",
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="Class to write it for, such as LongformerForMaskedLM; the "
+            "one that it was saved from, by default."
+        ),
+    ] = None,
+    revision: Annotated[
+        str | None,
+        typer.Option(help="Branch, tag or commit, on the hub."),
+    ] = None,
+    subfolder: Annotated[
+        str, typer.Option(help="Folder within the folder.")
+    ] = "",
+) -> None:
+    """Write a checkpoint in another format.
+
+    The files of the tokenizer come along. Only the format keras needs
+    TensorFlow. Weights that the class has no place for are left out and
+    named.
+    """
+    from tf_longformer.checkpoints import conversion
+    from tf_longformer.checkpoints.locate import locate
+
+    location = locate(checkpoint, subfolder, revision=revision)
+    stored = dtype.value if dtype else None
+    if save_format is SaveFormat.KERAS:
+        import_backend()
+        from tf_longformer.models.keras_conversion import convert_to_keras
+
+        left_out = convert_to_keras(location, output, head, stored)
+    else:
+        left_out = conversion.convert(
+            location,
+            output,
+            save_format.value,
+            head=head,
+            dtype=stored,
+            max_shard_size=max_shard_size,
+        )
+    if left_out:
+        error_console.print(
+            f"left out: {', '.join(left_out)}", markup=False, soft_wrap=True
+        )
+    console.print(f"wrote {output}", markup=False, soft_wrap=True)

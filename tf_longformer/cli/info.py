@@ -1,0 +1,106 @@
+"""`tf-longformer info`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Annotated
+from typing import Any
+
+import typer
+
+from tf_longformer.cli.console import console
+
+if TYPE_CHECKING:
+    from tf_longformer.checkpoints.description import Description
+    from tf_longformer.checkpoints.description import Fit
+
+_MOST_NAMES = 3
+
+
+def info(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            help="A folder, a file of weights, or an id of the hub."
+        ),
+    ],
+    revision: Annotated[
+        str | None,
+        typer.Option(help="Branch, tag or commit, on the hub."),
+    ] = None,
+    subfolder: Annotated[
+        str, typer.Option(help="Folder within the folder.")
+    ] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all of it as JSON.")
+    ] = False,
+) -> None:
+    """Say what a checkpoint is and what would load from it.
+
+    Reads the configuration and the headers of the weights. Nothing is
+    executed, and no TensorFlow is needed.
+    """
+    from tf_longformer.checkpoints.description import describe
+    from tf_longformer.checkpoints.locate import locate
+
+    found = describe(locate(checkpoint, subfolder, revision=revision))
+    if as_json:
+        import dataclasses
+
+        console.print_json(data=dataclasses.asdict(found))
+        return
+    _print(found)
+
+
+def _print(found: Description) -> None:
+    config: dict[str, Any] = found.config
+    windows = sorted(set(config["attention_window"]))
+    types = ", ".join(found.dtypes)
+    rows = {
+        "checkpoint": f"{found.where} ({found.file})",
+        "format": f"{found.format}, named as {found.dialect} has it",
+        "head": found.head or "none: the names are of no Longformer",
+        "size": (
+            f"{found.parameters:,} numbers in {types}, "
+            f"{found.nbytes / 1e6:,.1f} MB"
+        ),
+        "layers": (
+            f"{config['num_hidden_layers']} of width "
+            f"{config['hidden_size']}, {config['num_attention_heads']} heads, "
+            f"{config['intermediate_size']} inside"
+        ),
+        "windows": f"{' and '.join(map(str, windows))} tokens, both sides",
+        "positions": (
+            f"{config['max_position_embeddings']}, for texts of up to "
+            f"{config['max_tokens']} tokens"
+        ),
+        "vocabulary": f"{config['vocab_size']} tokens",
+    }
+    rows |= {name: _say(fit) for name, fit in found.fits.items()}
+    width = max(map(len, rows))
+    for name, text in rows.items():
+        console.print(f"{name:{width}}  {text}", markup=False, soft_wrap=True)
+
+
+def _say(fit: Fit) -> str:
+    """Returns in a few words what loading into a class would come to."""
+    notes = []
+    if fit.loads:
+        if fit.new:
+            notes.append(f"newly drawn: {', '.join(fit.new)}")
+        if fit.unused:
+            notes.append(f"{len(fit.unused)} tensors not used")
+        return f"loads; {'; '.join(notes)}" if notes else "loads completely"
+    mismatched = [
+        f"{name} {file} for {ours}" for name, file, ours in fit.mismatched
+    ]
+    for title, items in (
+        ("missing", fit.missing),
+        ("unexpected", fit.unexpected),
+        ("of another shape", mismatched),
+    ):
+        if items:
+            shown = ", ".join(items[:_MOST_NAMES])
+            more = ", ..." if len(items) > _MOST_NAMES else ""
+            notes.append(f"{len(items)} {title} ({shown}{more})")
+    return f"does not load: {'; '.join(notes)}"
