@@ -1,6 +1,7 @@
 """Text to ids and back, without a backend."""
 
 from tf_longformer.tokenization.batch_encoding import BatchEncoding
+from tf_longformer.tokenization.tokenizer import LongformerTokenizer
 from tf_longformer.tokenization.tokenizer_fast import LongformerTokenizerFast
 
-__all__ = ["BatchEncoding", "LongformerTokenizerFast"]
+__all__ = ["BatchEncoding", "LongformerTokenizer", "LongformerTokenizerFast"]

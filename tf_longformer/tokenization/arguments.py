@@ -140,12 +140,14 @@ def check_room(layout: Layout, added: int) -> None:
             f"Received: max_length={layout.max_length}. Use at least {added}, "
             "or `add_special_tokens=False`."
         )
-    if layout.stride and layout.stride >= room:
+    # Without special tokens the library still reckons with two of them.
+    most = room - 1 if added else min(room - 1, layout.max_length - 2)
+    if layout.stride and layout.stride > most:
         raise ValueError(
             "`stride` must be smaller than the tokens of a piece, "
-            f"`max_length` without the {added} special tokens. Received: "
-            f"stride={layout.stride}, max_length={layout.max_length}. Use a "
-            f"stride below {room}."
+            "`max_length` without the special tokens. Received: stride="
+            f"{layout.stride}, max_length={layout.max_length}. Use a stride "
+            f"of at most {max(most, 0)}."
         )
 
 

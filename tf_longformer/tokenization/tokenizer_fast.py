@@ -10,6 +10,7 @@ from tokenizers import AddedToken
 from tokenizers import Tokenizer
 
 from tf_longformer.tokenization import backend
+from tf_longformer.tokenization import truncation
 from tf_longformer.tokenization.arguments import Layout
 from tf_longformer.tokenization.base import BaseLongformerTokenizer
 from tf_longformer.tokenization.byte_level import join_bytes
@@ -53,6 +54,10 @@ class LongformerTokenizerFast(BaseLongformerTokenizer):
         # Truncation and padding are settings of the backend, so that a call
         # from another thread must not come between.
         with self._lock:
+            if layout.truncation is not None and layout.stride:
+                self._check_pieces(
+                    rows, add_special_tokens, layout, is_split_into_words
+                )
             self._set_layout(layout)
             try:
                 return self._backend.encode_batch(
@@ -60,23 +65,55 @@ class LongformerTokenizerFast(BaseLongformerTokenizer):
                     is_pretokenized=is_split_into_words,
                     add_special_tokens=add_special_tokens,
                 )
-            # A panic of Rust's is no Exception, and has no public name.
-            except BaseException as error:
+            # The library raises no class of its own.
+            except Exception as error:
                 raise _explain(error, layout) or error from None
+
+    def _check_pieces(
+        self,
+        rows: Sequence[Any],
+        add_special_tokens: bool,
+        layout: Layout,
+        is_split_into_words: bool,
+    ) -> None:
+        """Raises where the library would panic: pieces that don't advance.
+
+        Of a pair each text has its own length, which must be known first.
+        """
+        pairs = [row for row in rows if isinstance(row, tuple)]
+        if not pairs:
+            return
+        self._backend.no_truncation()
+        self._backend.no_padding()
+        texts = self._backend.encode_batch_fast(
+            [text for pair in pairs for text in pair],
+            is_pretokenized=is_split_into_words,
+            add_special_tokens=False,
+        )
+        room = layout.max_length or 0
+        if add_special_tokens:
+            room -= self.num_special_tokens_to_add(pair=True)
+        lengths = [len(text) for text in texts]
+        for before in zip(lengths[::2], lengths[1::2], strict=True):
+            kept = truncation.choose_lengths(
+                layout.truncation or "", room, *before
+            )
+            for length, piece in zip(before, kept, strict=True):
+                truncation.check_stride(layout.stride, length, piece)
 
     def _set_layout(self, layout: Layout) -> None:
         if layout.truncation is None:
             if self._backend.truncation is not None:
                 self._backend.no_truncation()
         else:
-            truncation = {
+            cutting = {
                 "max_length": layout.max_length,
                 "stride": layout.stride,
                 "strategy": layout.truncation,
                 "direction": layout.truncation_side,
             }
-            if self._backend.truncation != truncation:
-                self._backend.enable_truncation(**truncation)
+            if self._backend.truncation != cutting:
+                self._backend.enable_truncation(**cutting)
         if layout.padding is None:
             if self._backend.padding is not None:
                 self._backend.no_padding()
@@ -119,12 +156,5 @@ def _explain(error: BaseException, layout: Layout) -> ValueError | None:
         return ValueError(
             "`truncation='only_second'` needs pairs. Received: a single "
             "text. Use truncation='only_first'."
-        )
-    if "`stride` must be strictly less" in str(error):
-        return ValueError(
-            "`stride` must be smaller than the tokens of a piece. Received: "
-            f"stride={layout.stride}, max_length={layout.max_length}, and a "
-            "pair whose texts get less room each. Use a smaller stride, or "
-            "truncation='only_second'."
         )
     return None
