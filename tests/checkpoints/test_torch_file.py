@@ -42,7 +42,7 @@ def keys_of(items):
         if isinstance(item, View):
             keys.add(item.key)
         elif isinstance(item, dict):
-            keys |= keys_of(item)
+            keys |= set(keys_of(item))
     return sorted(keys)
 
 

@@ -6,9 +6,11 @@ that are put together from others.
 
 from __future__ import annotations
 
-import io
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
-from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,33 +18,33 @@ from typing import Any
 import h5py
 import numpy as np
 
+from tf_longformer.checkpoints import hdf5_listing
 from tf_longformer.checkpoints.dialects import KERAS
 from tf_longformer.checkpoints.dialects import TENSORFLOW
 from tf_longformer.checkpoints.tensor_file import BFLOAT16
 from tf_longformer.checkpoints.tensor_file import Tensor
 from tf_longformer.checkpoints.tensor_file import TensorFile
+from tf_longformer.checkpoints.tensor_file import read_bytes
 from tf_longformer.checkpoints.tensor_file import unreadable
+from tf_longformer.checkpoints.zip_members import Member
 
-# Far beyond any Longformer's, so that a file can't keep us walking.
-_DEEPEST = 16
-_MOST_OBJECTS = 200_000
-_ERRORS = (
-    *(OSError, RuntimeError, ValueError, KeyError, TypeError),
-    *(MemoryError, UnicodeDecodeError, OverflowError),
+# The first place where modules are sought is the current folder, which may
+# hold anything.
+_PROGRAM = (
+    "import sys; del sys.path[0]; "
+    f"from {hdf5_listing.__name__} import main; main(*sys.argv[1:])"
 )
-
-
-# Its type hints lack what lies below its objects.
-_LIBRARY: Any = h5py
+_EMBEDDINGS = "longformer/embeddings/"
+# The version whose layout is written.
+_KERAS_VERSION = "2.21.0"
 
 
 class Hdf5File(TensorFile):
     """The data sets of one file, by their names.
 
     Args:
-        path: the file, also for messages.
-        opened: binary file to read from instead, such as a member of an
-            archive. Defaults to none.
+        path: the file.
+        member: `Member`, part of the file that is read. Defaults to all.
 
     Raises:
         CheckpointError: if it isn't one, is damaged, or holds anything but
@@ -51,61 +53,69 @@ class Hdf5File(TensorFile):
 
     format = "HDF5"
 
-    def __init__(self, path: Path, opened: io.RawIOBase | None = None) -> None:
+    def __init__(self, path: Path, member: Member | None = None) -> None:
         self.path = path
-        self._source: Any = opened or path
-        self.tensors = {}
-        # The data set that a name is read from.
-        self._places: dict[str, str] = {}
-        try:
-            with self._open() as file:
-                found = dict(_walk(file))
-        except _ERRORS as error:
-            raise unreadable(
-                path, "is no HDF5 file of plain data", error
-            ) from (error)
+        member = member or Member(0, path.stat().st_size)
+        found = _list(path, member)
         is_keras = all("/vars/" in f"/{place}" for place in found)
         self.dialect = KERAS if is_keras else TENSORFLOW
-        for place, tensor in found.items():
-            self._add(place, tensor)
+        self.tensors = {}
+        self._offsets: dict[str, int] = {}
+        for place, (code, shape, offset, is_bfloat16) in found.items():
+            dtype = BFLOAT16 if is_bfloat16 else np.dtype(code)
+            if dtype.kind not in "fiub" and dtype != BFLOAT16:
+                raise unreadable(path, f"holds no numbers as {place!r}")
+            tensor = Tensor(dtype, tuple(shape))
+            if not 0 <= offset <= member.nbytes - tensor.nbytes:
+                raise unreadable(path, f"has not all of {place!r}")
+            self._add(place, tensor, member.offset + offset)
 
-    def _open(self) -> h5py.File:
-        options: dict[str, Any] = {}
-        if self._source is self.path:
-            # Read-only file systems know no locks.
-            options["locking"] = False
-        return h5py.File(self._source, "r", **options)
-
-    def _add(self, place: str, tensor: Tensor) -> None:
+    def _add(self, place: str, tensor: Tensor, offset: int) -> None:
         name = place
         if self.dialect == TENSORFLOW:
             name = _tensorflow_name(place)
-        if name not in self.tensors:
-            self.tensors[name] = tensor
-            self._places[name] = place
-        elif self.tensors[name] != tensor:
-            raise unreadable(
-                self.path, f"has two of {name!r}, which are not the same"
-            )
-        elif place.startswith("longformer/"):
+        if name in self.tensors:
             # HF's masked language model has the embeddings once more with
             # its head.
-            self._places[name] = place
+            if self.tensors[name] != tensor:
+                raise unreadable(
+                    self.path, f"has two of {name!r}, which are not the same"
+                )
+            if not place.startswith("longformer/"):
+                return
+        self.tensors[name] = tensor
+        self._offsets[name] = offset
 
     def read(self, name: str) -> np.ndarray:
         tensor = self.tensors[name]
-        try:
-            with self._open() as file:
-                found = np.empty(
-                    tensor.shape,
-                    "V2" if tensor.dtype == BFLOAT16 else tensor.dtype,
-                )
-                data: Any = file[self._places[name]]
-                if found.size:
-                    data.read_direct(found)
-        except _ERRORS as error:
-            raise unreadable(self.path, "can't be read", error) from error
-        return found.view(tensor.dtype)
+        numbers = read_bytes(
+            self.path, self._offsets[name], tensor.dtype, tensor.size
+        )
+        return numbers.reshape(tensor.shape)
+
+
+def _list(path: Path, member: Member) -> dict[str, list[Any]]:
+    """Returns the data sets as `hdf5_listing` finds them."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _PROGRAM, path, *map(str, member)],
+            capture_output=True,
+            check=True,
+            timeout=10 * hdf5_listing.SECONDS,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                # Each thread would want memory of its own.
+                "OPENBLAS_NUM_THREADS": "1",
+            },
+        )
+        found = json.loads(done.stdout)
+    # A process that was ended, by its bounds or by the library.
+    except (subprocess.SubprocessError, OSError, ValueError) as error:
+        raise unreadable(path, "is no HDF5 file that can be read") from error
+    if not isinstance(found, dict):
+        raise unreadable(path, f"is no HDF5 file of plain data ({found[:200]})")
+    return found
 
 
 def _tensorflow_name(place: str) -> str:
@@ -117,56 +127,6 @@ def _tensorflow_name(place: str) -> str:
     if len(parts) > 2 and parts[1].startswith("tf_longformer"):
         return "/".join(parts[2:])
     return place
-
-
-def _walk(file: h5py.File) -> Iterator[tuple[str, Tensor]]:
-    """Yields all data sets; hard links may go in circles."""
-    waiting: list[tuple[str, h5py.Group, int]] = [("", file, 0)]
-    seen: set[int] = set()
-    count = 0
-    while waiting:
-        prefix, group, depth = waiting.pop()
-        address = _LIBRARY.h5o.get_info(group.id).addr
-        if address in seen or depth > _DEEPEST:
-            raise ValueError("its groups are nested in one another")
-        seen.add(address)
-        for name in group:
-            count += 1
-            if count > _MOST_OBJECTS:
-                raise ValueError("it has too many data sets")
-            link = group.get(name, getlink=True)
-            if type(link) is not h5py.HardLink:
-                raise ValueError(f"{name!r} leads to somewhere else")
-            item = group[name]
-            place = f"{prefix}{name}"
-            if isinstance(item, h5py.Group):
-                waiting.append((f"{place}/", item, depth + 1))
-            elif isinstance(item, h5py.Dataset):
-                yield place, _describe(item)
-            else:
-                raise ValueError(f"{name!r} is no data")
-
-
-def _describe(data: h5py.Dataset) -> Tensor:
-    """Checks that a data set is plain and all there."""
-    layout = data.id.get_create_plist()
-    plain = (
-        layout.get_layout() in (_LIBRARY.h5d.CONTIGUOUS, _LIBRARY.h5d.COMPACT)
-        and not layout.get_nfilters()
-        and not layout.get_external_count()
-    )
-    if not plain or data.shape is None:
-        raise ValueError(f"{data.name!r} is filtered, virtual or in pieces")
-    dtype = data.dtype
-    if dtype == np.dtype("V2") and data.attrs.get("dtype") == "bfloat16":
-        # As Keras stores it.
-        dtype = BFLOAT16
-    if dtype.kind not in "fiub" and dtype != BFLOAT16:
-        raise ValueError(f"{data.name!r} holds no numbers")
-    tensor = Tensor(dtype, tuple(data.shape))
-    if data.id.get_storage_size() != tensor.nbytes:
-        raise ValueError(f"{data.name!r} is not all there")
-    return tensor
 
 
 def write_keras(
@@ -221,8 +181,3 @@ def write_tensorflow(
                 group.create_dataset(f"{model}/{name}", data=get(name))
         top = file.create_group("top_level_model_weights")
         top.attrs["weight_names"] = np.zeros(0)
-
-
-_EMBEDDINGS = "longformer/embeddings/"
-# The version whose layout this is.
-_KERAS_VERSION = "2.21.0"

@@ -37,7 +37,7 @@ class KerasArchive(Hdf5File):
             weights = members[WEIGHTS_MEMBER]
         except zip_members.ERRORS as error:
             raise unreadable(path, "is no .keras file", error) from error
-        super().__init__(path, zip_members.Window(path, weights))
+        super().__init__(path, weights)
 
 
 def read_config(path: Path) -> dict[str, Any]:
