@@ -149,6 +149,8 @@ def check_values(inputs: dict[str, Any], config: LongformerConfig) -> None:
                 "Pass 0 and 1; tokens with global attention have 1 in "
                 "`global_attention_mask`.",
             )
+    if inputs.get("inputs_embeds") is not None:
+        _check_finite("inputs_embeds", inputs["inputs_embeds"])
     _check_length(inputs, config)
     mask = inputs.get("attention_mask")
     if (
@@ -207,6 +209,22 @@ def _check_length(inputs: dict[str, Any], config: LongformerConfig) -> None:
     _assert_in_graph(
         length, 0, config.max_tokens + 1, f"{rule} {fix} Received (tokens):"
     )
+
+
+def _check_finite(name: str, value: Any) -> None:
+    """Checks that no element is NaN or infinite."""
+    rule = f"`{name}` must be finite. "
+    fix = "Look for the NaN or infinity where they are computed."
+    wrong = ops.cast(ops.logical_not(ops.isfinite(value)), "int32")
+    if is_traced(wrong):
+        _assert_in_graph(wrong, 0, 1, f"{rule}{fix} Received (1 is not):")
+        return
+    count = int(ops.sum(wrong))
+    if count:
+        raise ValueError(
+            f"{rule}Received: {count} of {np.prod(value.shape)} elements "
+            f"that are not. {fix}"
+        )
 
 
 def check_range(name: str, value: Any, low: int, high: int, fix: str) -> None:
