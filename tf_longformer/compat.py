@@ -6,6 +6,7 @@ All of them are here, so that a new release is checked in one place.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -38,6 +39,72 @@ def register_output_class(cls: type) -> None:
         jax.tree_util.register_pytree_node(
             cls, lambda output: flatten(output)[:2], unflatten
         )
+
+
+def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Returns all layers within a layer, at any depth."""
+    return list(layer._flatten_layers(include_self=False))
+
+
+def quantization_mode(layer: keras.layers.Layer) -> str | None:
+    """Returns how a layer's own weights are quantized, or `None`."""
+    return layer.dtype_policy.quantization_mode
+
+
+def replace_variable(
+    layer: keras.layers.Layer, attribute: str, value: Any
+) -> None:
+    """Gives a built layer a variable of another shape in place of one.
+
+    Keras locks what a built layer holds.
+
+    Args:
+        layer: the layer.
+        attribute: str, where it keeps the variable.
+        value: array, the new variable's value.
+    """
+    old = getattr(layer, attribute)
+    new = keras.Variable(
+        value, dtype=old.dtype, trainable=old.trainable, name=old.name
+    )
+    new._path = old.path
+    layer._untrack_variable(old)
+    layer._tracker.unlock()
+    setattr(layer, attribute, new)
+    layer._tracker.lock()
+
+
+def resize_table(table: keras.layers.Embedding, rows: Any) -> None:
+    """Gives an embedding layer another table.
+
+    Args:
+        table: the layer, built.
+        rows: array `[rows, width]`.
+    """
+    replace_variable(table, "_embeddings", rows)
+    table.input_dim = len(rows)
+
+
+def branch(
+    condition: Any, work: Callable[[], Any], no_work: Callable[[], Any]
+) -> Any:
+    """Returns `work()` where the condition holds, else `no_work()`.
+
+    JAX can't compile a custom gradient within a branch when the gradient
+    uses tensors of the outside. There `work` is always done: it has to give
+    what `no_work` gives where the condition does not hold.
+
+    Args:
+        condition: bool scalar tensor.
+        work: callable without arguments that returns a tensor.
+        no_work: callable that returns one of the same shape, cheaper.
+
+    Returns:
+        A tensor.
+    """
+    if keras.backend.backend() == "jax" and is_traced(condition):
+        return work()
+    return keras.ops.cond(condition, work, no_work)
 
 
 def is_traced(x: Any) -> bool:

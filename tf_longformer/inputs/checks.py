@@ -147,11 +147,15 @@ def check_values(
             checked[name] = check_range(name, inputs[name], 0, high, fix)
     if inputs.get("position_ids") is None:
         name = (
-            "inputs_embeds"
-            if inputs.get("input_ids") is None
-            else ("input_ids")
+            "input_ids"
+            if inputs.get("inputs_embeds") is None
+            else ("inputs_embeds")
         )
         checked[name] = _check_length(checked[name], config)
+    if inputs.get("inputs_embeds") is not None:
+        checked["inputs_embeds"] = _check_finite(
+            "inputs_embeds", checked["inputs_embeds"]
+        )
     _warn_of_padding(inputs, config)
     return checked
 
@@ -212,6 +216,23 @@ def _check_length(given: Any, config: LongformerConfig) -> Any:
         length = ops.shape(given)[1]
     message = f"{rule} {_length_fix(config)} Received (tokens):"
     return _after_assertion(given, length, 0, config.max_tokens + 1, message)
+
+
+def _check_finite(name: str, value: Any) -> Any:
+    """Checks that no element is NaN or infinite."""
+    rule = f"`{name}` must be finite. "
+    fix = "Look for the NaN or infinity where they are computed."
+    wrong = ops.cast(ops.logical_not(ops.isfinite(value)), "int32")
+    if is_traced(wrong):
+        message = f"{rule}{fix} Received (1 is not):"
+        return _after_assertion(value, wrong, 0, 1, message)
+    count = int(ops.sum(wrong))
+    if count:
+        raise ValueError(
+            f"{rule}Received: {count} of {np.prod(value.shape)} elements "
+            f"that are not. {fix}"
+        )
+    return value
 
 
 def check_range(

@@ -40,10 +40,9 @@ def default_pair_mask(
             stacklevel=2,
         )
         return None
-    if not is_traced(input_ids):
-        counts = ops.convert_to_numpy(
-            count_separators(input_ids, config.sep_token_id)
-        )
+    counts = count_separators(input_ids, config.sep_token_id)
+    if not is_traced(counts):
+        counts = ops.convert_to_numpy(counts)
         short = np.flatnonzero(counts < PAIR_SEPARATORS)
         if short.size:
             raise ValueError(

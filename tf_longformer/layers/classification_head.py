@@ -7,10 +7,11 @@ from typing import Any
 import keras
 
 from tf_longformer.layers.first_token import first_token
+from tf_longformer.layers.quantized import RemembersQuantization
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
-class LongformerClassificationHead(keras.layers.Layer):
+class LongformerClassificationHead(RemembersQuantization, keras.layers.Layer):
     """Dropout, dense with tanh, dropout and a projection to the labels.
 
     Args:

@@ -8,10 +8,11 @@ import keras
 from keras import ops
 
 from tf_longformer.layers.initializers import ZeroRowNormal
+from tf_longformer.layers.quantized import RemembersQuantization
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
-class TFLongformerEmbeddings(keras.layers.Layer):
+class TFLongformerEmbeddings(RemembersQuantization, keras.layers.Layer):
     """Sum of word, position and token type embeddings, normalised.
 
     Positions are counted as RoBERTa does: from `pad_token_id + 1`, over the

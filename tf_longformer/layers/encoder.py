@@ -8,13 +8,15 @@ from typing import Any
 import keras
 
 from tf_longformer.layers.encoder_block import LongformerEncoderBlock
+from tf_longformer.layers.quantized import RemembersQuantization
+from tf_longformer.layers.recompute import run
 from tf_longformer.layers.self_attention import first_mask
 from tf_longformer.ops import plan_attention
 from tf_longformer.outputs import TFLongformerBaseModelOutput
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
-class TFLongformerEncoder(keras.layers.Layer):
+class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
     """A stack of Longformer layers.
 
     ```python
@@ -42,6 +44,10 @@ class TFLongformerEncoder(keras.layers.Layer):
             Defaults to `0.02`.
         attention_slots: int or `None`, as `TFLongformerSelfAttention` has
             it. Defaults to `None`.
+        gradient_checkpointing: bool, whether training keeps only what goes
+            into each layer and computes the rest again in the backward
+            pass, with the same dropout. Less memory for about a third more
+            time. An attribute that may be set later. Defaults to `False`.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -79,6 +85,7 @@ class TFLongformerEncoder(keras.layers.Layer):
         layer_norm_eps: float = 1e-12,
         initializer_range: float = 0.02,
         attention_slots: int | None = None,
+        gradient_checkpointing: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -102,6 +109,7 @@ class TFLongformerEncoder(keras.layers.Layer):
         self.layer_norm_eps = layer_norm_eps
         self.initializer_range = initializer_range
         self.attention_slots = attention_slots
+        self.gradient_checkpointing = gradient_checkpointing
         self.supports_masking = True
         self.blocks = [
             LongformerEncoderBlock(
@@ -143,10 +151,12 @@ class TFLongformerEncoder(keras.layers.Layer):
         attentions = []
         global_attentions = []
         for index, block in enumerate(self.blocks):
-            hidden_states, local, far = block(
+            hidden_states, local, far = run(
+                block,
                 hidden_states,
+                None if head_mask is None else head_mask[index],
+                recompute=self.gradient_checkpointing and bool(training),
                 plan=plan,
-                head_mask=None if head_mask is None else head_mask[index],
                 output_attentions=output_attentions,
                 training=training,
             )
@@ -178,4 +188,5 @@ class TFLongformerEncoder(keras.layers.Layer):
             "layer_norm_eps": self.layer_norm_eps,
             "initializer_range": self.initializer_range,
             "attention_slots": self.attention_slots,
+            "gradient_checkpointing": self.gradient_checkpointing,
         }

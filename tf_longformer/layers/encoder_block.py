@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+from keras import ops
 
 from tf_longformer.layers.activations import get_activation
+from tf_longformer.layers.quantized import RemembersQuantization
 from tf_longformer.layers.self_attention import TFLongformerSelfAttention
 from tf_longformer.ops import AttentionPlan
+from tf_longformer.ops import ReplayableDropout
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
-class LongformerEncoderBlock(keras.layers.Layer):
+class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
     """Self-attention and a feed-forward part, each added and normalised.
 
     Args:
@@ -35,6 +38,8 @@ class LongformerEncoderBlock(keras.layers.Layer):
         hidden_states: float tensor `[batch, seq, hidden]`.
         plan: `tf_longformer.ops.AttentionPlan`.
         head_mask: float tensor `[num_heads]` or `None`.
+        seeds: integer tensor from `draw_seeds()`: equal seeds repeat the
+            dropout. Defaults to new ones.
         output_attentions: bool, whether to return probabilities too.
         training: bool, whether dropout is active.
 
@@ -67,6 +72,7 @@ class LongformerEncoderBlock(keras.layers.Layer):
         self.layer_norm_eps = layer_norm_eps
         self.initializer_range = initializer_range
         self.attention_slots = attention_slots
+        self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         hidden = input_shape[-1]
@@ -90,8 +96,15 @@ class LongformerEncoderBlock(keras.layers.Layer):
         self.output_dense.build((*input_shape[:-1], self.intermediate_size))
         self.output_norm = self._norm("output_norm")
         self.output_norm.build(input_shape)
-        self.dropout = keras.layers.Dropout(
-            self.hidden_dropout, dtype=self.dtype_policy, name="dropout"
+
+    def draw_seeds(self) -> Any:
+        """Returns new seeds for one call, an integer tensor `[3, 2]`."""
+        return ops.concatenate(
+            [
+                self.attention.draw_seeds(),
+                ops.expand_dims(self.seed_generator.next(), 0),
+            ],
+            axis=0,
         )
 
     def call(
@@ -99,25 +112,33 @@ class LongformerEncoderBlock(keras.layers.Layer):
         hidden_states: Any,
         plan: AttentionPlan,
         head_mask: Any = None,
+        seeds: Any = None,
         output_attentions: bool = False,
         training: bool = False,
     ) -> tuple[Any, Any, Any]:
+        dropout = _keep
+        attention_seeds = None
+        if training:
+            if seeds is None:
+                seeds = self.draw_seeds()
+            attention_seeds = seeds[:2]
+            if self.hidden_dropout:
+                dropout = ReplayableDropout(self.hidden_dropout, seeds[2])
         attended = self.attention(
             hidden_states,
             head_mask=head_mask,
             plan=plan,
+            seeds=attention_seeds,
             output_attentions=output_attentions,
             training=training,
         )
         local = far = None
         if output_attentions:
             attended, local, far = attended
-        attended = self.dropout(
-            self.attention_output(attended), training=training
-        )
+        attended = dropout(self.attention_output(attended), 0)
         hidden_states = self.attention_norm(attended + hidden_states)
         update = self.activation(self.intermediate(hidden_states))
-        update = self.dropout(self.output_dense(update), training=training)
+        update = dropout(self.output_dense(update), 1)
         return self.output_norm(update + hidden_states), local, far
 
     def _initializer(self) -> keras.initializers.Initializer:
@@ -149,3 +170,7 @@ class LongformerEncoderBlock(keras.layers.Layer):
             "initializer_range": self.initializer_range,
             "attention_slots": self.attention_slots,
         }
+
+
+def _keep(x: Any, stream: int) -> Any:
+    return x

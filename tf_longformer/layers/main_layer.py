@@ -14,11 +14,12 @@ from tf_longformer.configuration import LongformerConfig
 from tf_longformer.layers.embeddings import TFLongformerEmbeddings
 from tf_longformer.layers.encoder import TFLongformerEncoder
 from tf_longformer.layers.pooler import LongformerPooler
+from tf_longformer.layers.quantized import RemembersQuantization
 from tf_longformer.outputs import TFLongformerBaseModelOutputWithPooling
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
-class TFLongformerMainLayer(keras.layers.Layer):
+class TFLongformerMainLayer(RemembersQuantization, keras.layers.Layer):
     """A Longformer without a head.
 
     Args:
@@ -67,6 +68,9 @@ class TFLongformerMainLayer(keras.layers.Layer):
             layer_norm_eps=config.layer_norm_eps,
             initializer_range=config.initializer_range,
             attention_slots=config.attention_slots,
+            gradient_checkpointing=bool(
+                getattr(config, "gradient_checkpointing", False)
+            ),
             name="encoder",
             dtype=self.dtype_policy,
         )
@@ -146,7 +150,11 @@ class TFLongformerMainLayer(keras.layers.Layer):
         if global_attention_mask is None:
             return None
         slots = self.config.attention_slots
-        if is_traced(global_attention_mask) or is_traced(attention_mask):
+        flags = ops.cast(global_attention_mask, "int32")
+        if attention_mask is not None:
+            flags = flags * ops.cast(attention_mask, "int32")
+        counts = ops.sum(flags, axis=1)
+        if is_traced(counts):
             if output_attentions and slots is None and compiling_with_xla():
                 raise ValueError(
                     "Under XLA the attentions need a fixed number of columns "
@@ -155,11 +163,7 @@ class TFLongformerMainLayer(keras.layers.Layer):
                     "the config to the most global tokens that a row has."
                 )
             return global_attention_mask
-        flags = ops.cast(global_attention_mask, "int32")
-        if attention_mask is not None:
-            flags = flags * ops.cast(attention_mask, "int32")
-        counts = ops.convert_to_numpy(ops.sum(flags, axis=1))
-        most = int(counts.max(initial=0))
+        most = int(ops.convert_to_numpy(counts).max(initial=0))
         self._warn_of_many(most)
         if output_attentions and slots is not None and most > slots:
             raise ValueError(

@@ -8,10 +8,11 @@ import keras
 from keras import ops
 
 from tf_longformer.layers.activations import gelu
+from tf_longformer.layers.quantized import RemembersQuantization
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
-class LongformerMaskedLMHead(keras.layers.Layer):
+class LongformerMaskedLMHead(RemembersQuantization, keras.layers.Layer):
     """Dense, GELU and normalisation, then the word embeddings' transpose.
 
     The matrix is not this layer's: it comes in with every call, unless

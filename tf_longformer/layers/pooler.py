@@ -7,10 +7,11 @@ from typing import Any
 import keras
 
 from tf_longformer.layers.first_token import first_token
+from tf_longformer.layers.quantized import RemembersQuantization
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
-class LongformerPooler(keras.layers.Layer):
+class LongformerPooler(RemembersQuantization, keras.layers.Layer):
     """A dense layer with tanh on the first token that isn't padding.
 
     Args:

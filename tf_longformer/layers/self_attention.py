@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_longformer.compat import branch
+from tf_longformer.layers.quantized import RemembersQuantization
 from tf_longformer.ops import GLOBAL_COLUMNS
 from tf_longformer.ops import AttentionPlan
 from tf_longformer.ops import ReplayableDropout
@@ -22,7 +24,7 @@ from tf_longformer.ops import take_tokens
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
-class TFLongformerSelfAttention(keras.layers.Layer):
+class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
     """Sliding-window self-attention with global tokens.
 
     Every token attends to the `attention_window // 2` tokens on either side
@@ -63,6 +65,9 @@ class TFLongformerSelfAttention(keras.layers.Layer):
             1 keeps and 0 drops.
         plan: `tf_longformer.ops.AttentionPlan` made from the two masks, for
             layers that share them. Defaults to one made for this call.
+        seeds: integer tensor from `draw_seeds()`: equal seeds repeat the
+            dropout, as a layer that is recomputed needs. Defaults to new
+            ones.
         output_attentions: bool, whether to return probabilities too.
         training: bool, whether dropout is active.
 
@@ -153,6 +158,7 @@ class TFLongformerSelfAttention(keras.layers.Layer):
         global_attention_mask: Any = None,
         head_mask: Any = None,
         plan: AttentionPlan | None = None,
+        seeds: Any = None,
         output_attentions: bool = False,
         mask: Any = None,
         training: bool = False,
@@ -165,14 +171,11 @@ class TFLongformerSelfAttention(keras.layers.Layer):
         query = self._project(self.query, hidden_states)
         key = self._project(self.key, hidden_states)
         value = self._project(self.value, hidden_states)
-        # Both seeds are drawn here: a draw in a branch would be conditional.
-        context = local_attention(
-            query, key, value, plan, self.radius, self._dropout(training)
-        )
+        # Seeds are drawn here: a draw in a branch would be conditional.
+        near, far = self._dropouts(training, seeds)
+        context = local_attention(query, key, value, plan, self.radius, near)
         if plan.most is not None:
-            context = self._add_global(
-                context, hidden_states, plan, self._dropout(training)
-            )
+            context = self._add_global(context, hidden_states, plan, far)
         if head_mask is not None:
             head_mask = ops.cast(head_mask, context.dtype)
             context = context * ops.repeat(head_mask, self.head_dim)
@@ -183,7 +186,11 @@ class TFLongformerSelfAttention(keras.layers.Layer):
         )
 
     def _add_global(
-        self, context: Any, hidden_states: Any, plan: AttentionPlan, dropout: Any
+        self,
+        context: Any,
+        hidden_states: Any,
+        plan: AttentionPlan,
+        dropout: Any,
     ) -> Any:
         """Fills in the rows of the global tokens."""
 
@@ -214,9 +221,11 @@ class TFLongformerSelfAttention(keras.layers.Layer):
             )
             return put_rows(context, rows, plan)
 
-        if not (_has_kernel(self.key_global) and _has_kernel(self.value_global)):
-            return ops.cond(plan.most > 0, many, lambda: context)
-        return ops.cond(plan.most > GLOBAL_COLUMNS, many, few)
+        if not (
+            _has_kernel(self.key_global) and _has_kernel(self.value_global)
+        ):
+            return branch(plan.most > 0, many, lambda: context)
+        return branch(plan.most > GLOBAL_COLUMNS, many, few)
 
     def _probabilities(
         self,
@@ -250,10 +259,17 @@ class TFLongformerSelfAttention(keras.layers.Layer):
             far = None if far is None else far * head_mask
         return local, far
 
-    def _dropout(self, training: bool) -> ReplayableDropout | None:
+    def draw_seeds(self) -> Any:
+        """Returns new seeds for one call, an integer tensor `[2, 2]`."""
+        return ops.stack([self.seed_generator.next() for _ in range(2)])
+
+    def _dropouts(self, training: bool, seeds: Any) -> tuple:
+        """Returns the dropout of the local and of the global part."""
         if not training or self.dropout == 0:
-            return None
-        return ReplayableDropout(self.dropout, self.seed_generator.next())
+            return None, None
+        if seeds is None:
+            seeds = self.draw_seeds()
+        return tuple(ReplayableDropout(self.dropout, seeds[i]) for i in (0, 1))
 
     def _project(self, projection: keras.layers.Dense, x: Any) -> Any:
         """`[batch, seq, hidden]` to `[batch, heads, seq, head_dim]`."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 
 from tf_longformer import losses
 from tf_longformer.configuration import LongformerConfig
@@ -15,12 +15,16 @@ from tf_longformer.inputs.checks import check_values
 from tf_longformer.layers.main_layer import TFLongformerMainLayer
 from tf_longformer.models.checkpoint_mixin import CheckpointMixin
 from tf_longformer.models.fit_mixin import FitMixin
+from tf_longformer.models.habits_mixin import HabitsMixin
+from tf_longformer.models.keras_mixin import KerasMixin
 from tf_longformer.outputs import ModelOutput
 
 LABELS = ("labels", "start_positions", "end_positions")
 
 
-class TFLongformerPreTrainedModel(CheckpointMixin, FitMixin, keras.Model):
+class TFLongformerPreTrainedModel(
+    CheckpointMixin, HabitsMixin, KerasMixin, FitMixin, keras.Model
+):
     """Base of the Longformer models.
 
     A model is built from its config at once, without a call. A subclass
@@ -149,16 +153,24 @@ class TFLongformerPreTrainedModel(CheckpointMixin, FitMixin, keras.Model):
         *args: Any,
         **kwargs: Any,
     ) -> Any:
+        return super().__call__(
+            **self._gathered(input_ids, attention_mask, args, kwargs)
+        )
+
+    def _gathered(
+        self, first: Any, attention_mask: Any, extra: tuple, keywords: dict
+    ) -> dict[str, Any]:
+        """Returns the arguments of a call by name, their shapes checked."""
         inputs = gather_arguments(
             type(self).__name__,
             self.label_names,
-            input_ids,
+            first,
             attention_mask,
-            args,
-            kwargs,
+            extra,
+            keywords,
         )
         check_shapes(inputs, self.config, self.input_rank)
-        return super().__call__(**inputs)
+        return inputs
 
     def call(
         self,
@@ -178,6 +190,10 @@ class TFLongformerPreTrainedModel(CheckpointMixin, FitMixin, keras.Model):
         return_dict: bool | None = None,
         training: bool = False,
     ) -> Any:
+        if isinstance(input_ids, Mapping):
+            # Keras's loop on JAX comes here without `__call__`.
+            inputs = self._gathered(input_ids, None, (), {"training": training})
+            return self.call(**inputs)
         inputs = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
@@ -259,65 +275,6 @@ class TFLongformerPreTrainedModel(CheckpointMixin, FitMixin, keras.Model):
                 weight = sum_weights(weight)
             means.append(losses.mean(total, weight))
         return sum(means) / len(means)
-
-    @property
-    def dummy_inputs(self) -> dict[str, np.ndarray]:
-        """A small input, as transformers has it."""
-        shape = (1,) * (self.input_rank - 2) + (2, 3)
-        ids = np.full(shape, self.config.pad_token_id, "int32")
-        return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-
-    def get_input_embeddings(self) -> keras.layers.Embedding:
-        """Returns the layer of the word embeddings."""
-        return self.longformer.embeddings.word_embeddings
-
-    def num_parameters(
-        self,
-        only_trainable: bool = False,
-        exclude_embeddings: bool = False,
-    ) -> int:
-        """Returns how many numbers the weights hold.
-
-        Args:
-            only_trainable: bool. Defaults to `False`.
-            exclude_embeddings: bool, whether to leave out the three
-                embedding tables. Defaults to `False`.
-        """
-        weights = self.trainable_weights if only_trainable else self.weights
-        skipped: set[int] = set()
-        if exclude_embeddings:
-            tables = self.longformer.embeddings
-            skipped = {
-                id(weight)
-                for table in (
-                    tables.word_embeddings,
-                    tables.position_embeddings,
-                    tables.token_type_embeddings,
-                )
-                for weight in table.weights
-            }
-        # Seeds of dropout are weights to Keras, not parameters.
-        return sum(
-            int(np.prod(weight.shape))
-            for weight in weights
-            if id(weight) not in skipped and "float" in str(weight.dtype)
-        )
-
-    # Configuration.
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **keras.layers.Layer.get_config(self),
-            "config": self.config.to_dict(),
-        }
-
-    @classmethod
-    def from_config(cls, config: Any, custom_objects: Any = None) -> Any:
-        """Makes a model from `get_config()`, or from a `LongformerConfig`."""
-        if isinstance(config, LongformerConfig):
-            return cls(config)
-        config = dict(config)
-        return cls(LongformerConfig.from_dict(config.pop("config")), **config)
 
 
 def _first_set(value: bool | None, default: bool) -> bool:

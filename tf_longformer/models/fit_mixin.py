@@ -6,13 +6,17 @@ with optional fields does not have; here they are matched by name.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
 
+from tf_longformer import losses
 from tf_longformer.models.host_checks import checked_data
+from tf_longformer.models.row_weights import has_row_labels
+from tf_longformer.models.row_weights import weights_of_classes
 
 
 class FitMixin:
@@ -47,6 +51,13 @@ class FitMixin:
         self._loss_outputs = tuple(loss) if isinstance(loss, dict) else ()
         super().compile(optimizer, loss, *args, **kwargs)
 
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles as a saved model was, and makes the optimizer's state."""
+        # Keras does no more than to warn where `compile` is overridden.
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
     def fit(
         self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
@@ -60,30 +71,44 @@ class FitMixin:
             x: dict of arrays, a tokenizer's encoding, or a dataset.
             y: labels, or `None`.
             *args: further arguments of `keras.Model.fit`.
-            **kwargs: the same.
+            **kwargs: the same. `class_weight` also weighs the labels of
+                tokens.
 
         Returns:
             `keras.callbacks.History`.
 
         Raises:
             ValueError: if the data break a rule of the model's inputs or of
-                the head's labels. Without XLA values are checked in the
-                graph, which raises `InvalidArgumentError`.
+                the head's labels (without XLA values are checked in the
+                graph, which raises `InvalidArgumentError`), or
+                `class_weight` is given where labels are not of classes, or
+                can't be reached.
         """
-        weighted = any(
-            kwargs.get(name) is not None
-            for name in ("sample_weight", "class_weight")
-        )
-        x, y = self._separate(x, y, weighted)
-        return super().fit(self._checked(x, y), y, *args, **kwargs)
+        return super().fit(**self._prepared(super().fit, x, y, args, kwargs))
 
     def evaluate(
         self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         """Evaluates, as `keras.Model.evaluate` does; inputs as for `fit`."""
-        weighted = kwargs.get("sample_weight") is not None
-        x, y = self._separate(x, y, weighted)
-        return super().evaluate(self._checked(x, y), y, *args, **kwargs)
+        return super().evaluate(
+            **self._prepared(super().evaluate, x, y, args, kwargs)
+        )
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Trains on one batch; inputs as for `fit`."""
+        return super().train_on_batch(
+            **self._prepared(super().train_on_batch, x, y, args, kwargs)
+        )
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Evaluates one batch; inputs as for `fit`."""
+        return super().test_on_batch(
+            **self._prepared(super().test_on_batch, x, y, args, kwargs)
+        )
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Predicts, as `keras.Model.predict` does.
@@ -98,8 +123,25 @@ class FitMixin:
         Returns:
             The model's output class, of arrays of all rows.
         """
-        x = _plain(x)
-        return super().predict(self._checked(x), *args, **kwargs)
+        return super().predict(self._checked(_plain(x)), *args, **kwargs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Predicts one batch; inputs as for `predict`."""
+        return super().predict_on_batch(self._checked(_plain(x)))
+
+    def _prepared(
+        self, method: Any, x: Any, y: Any, args: tuple, kwargs: dict
+    ) -> dict[str, Any]:
+        """Returns the arguments by name, checked, weights worked out."""
+        given = inspect.signature(method).bind(_plain(x), y, *args, **kwargs)
+        given = {**given.arguments, **given.arguments.get("kwargs", {})}
+        given.pop("kwargs", None)
+        if given.get("validation_data") is not None:
+            given["validation_data"] = self._separate(
+                *keras.utils.unpack_x_y_sample_weight(given["validation_data"])
+            )
+        given = self._weighted(given)
+        return {**given, "x": self._checked(given["x"], given["y"])}
 
     def _checked(self, x: Any, y: Any = None) -> Any:
         """Checks values on the host where XLA would not."""
@@ -107,19 +149,47 @@ class FitMixin:
             return checked_data(self, x, y)
         return x
 
-    def _separate(self, x: Any, y: Any, weighted: bool) -> tuple:
-        """Takes labels out of `x` where Keras would drop the weights.
+    def _weighted(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Takes labels out of `x`, and class weights to sample weights.
 
-        Keras ignores `sample_weight` and `class_weight` without a `y`.
+        Keras drops both kinds of weights without a `y`.
         """
+        classes = given.get("class_weight")
+        weight = given.get("sample_weight")
+        if classes is None and weight is None:
+            return given
+        x, y, _ = self._separate(
+            given["x"], given["y"], classes if weight is None else weight
+        )
+        given["x"], given["y"] = x, y
+        # With a loss of the user's own, labels may be one-hot.
+        if classes is None or (self.loss_given and _is_one_hot(y)):
+            return given
+        if isinstance(y, Mapping) and len(y) == 1:
+            (y,) = y.values()
+        if y is None and has_row_labels(x):
+            return given
+        if y is None or isinstance(y, Mapping):
+            raise ValueError(
+                "`class_weight` needs arrays of labels, or a `tf.data.Dataset`"
+                " of inputs and one label a row. Received: "
+                f"{_describe(x, y)}. Pass `sample_weight` instead, in a "
+                "dataset as the third element."
+            )
+        given["sample_weight"] = weights_of_classes(
+            y, classes, weight, getattr(self.config, "problem_type", None)
+        )
+        given["class_weight"] = None
+        return given
+
+    def _separate(self, x: Any, y: Any, weight: Any) -> tuple:
+        """Takes the labels out of `x`, if `y` has to be there for weights."""
         x = _plain(x)
-        if not (weighted and y is None and isinstance(x, dict)):
-            return x, y
-        labels = {n: x[n] for n in self.label_names if n in x}
-        if not labels:
-            return x, y
-        x = {name: value for name, value in x.items() if name not in labels}
-        return x, labels["labels"] if len(labels) == 1 else labels
+        if weight is None or y is not None or not isinstance(x, dict):
+            return x, y, weight
+        y = self._labels(x, None)
+        rest = {k: v for k, v in x.items() if k not in self.label_names}
+        return rest, y, weight
 
     def predict_step(self, data: Any) -> Any:
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -147,6 +217,13 @@ class FitMixin:
             )
         if not isinstance(labels, Mapping):
             labels = {self.label_names[0]: labels}
+        if isinstance(sample_weight, Mapping) and len(labels) == 1:
+            (sample_weight,) = sample_weight.values()
+        elif isinstance(sample_weight, Mapping):
+            sample_weight = {
+                self._label_name(name): value
+                for name, value in sample_weight.items()
+            }
         loss = self.internal_loss(
             {self._label_name(name): value for name, value in labels.items()},
             y_pred,
@@ -154,15 +231,22 @@ class FitMixin:
             _sum_over_replicas(),
         )
         for extra in self.losses:
-            loss = loss + ops.sum(ops.cast(extra, loss.dtype))
+            # Every replica adds it, and gradients are added over replicas.
+            extra = ops.sum(ops.cast(extra, loss.dtype))
+            loss = loss + extra / _replicas()
         return loss
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Any]:
-        """Returns the metrics, with labels from `y` or the inputs."""
+        """Returns the metrics, with labels from `y` or the inputs.
+
+        Labels that are ignored weigh nothing in `weighted_metrics`.
+        """
         y = self._labels(x, y)
         if y is not None:
+            if not isinstance(y, Mapping):
+                sample_weight = _without_ignored(y, sample_weight)
             y, y_pred = self._matched(y, y_pred)
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
@@ -221,18 +305,50 @@ def _plain(x: Any) -> Any:
     return x
 
 
+def _is_one_hot(labels: Any) -> bool:
+    return hasattr(labels, "dtype") and "float" in str(labels.dtype)
+
+
+def _describe(x: Any, y: Any) -> str:
+    if isinstance(y, Mapping):
+        return f"labels {sorted(y)}"
+    return f"no labels, inputs of {type(x).__name__}"
+
+
+def _without_ignored(labels: Any, sample_weight: Any) -> Any:
+    """Returns weights that are zero where an integer label is ignored."""
+    if "int" not in keras.backend.standardize_dtype(labels.dtype):
+        return sample_weight
+    counted = ops.cast(
+        ops.not_equal(labels, losses.IGNORE_INDEX), keras.config.floatx()
+    )
+    if sample_weight is None:
+        return counted
+    sample_weight = ops.cast(sample_weight, counted.dtype)
+    for _ in range(len(counted.shape) - len(sample_weight.shape)):
+        sample_weight = ops.expand_dims(sample_weight, -1)
+    return counted * sample_weight
+
+
+def _replicas() -> int:
+    """Returns how many replicas train in step."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
 def _sum_over_replicas() -> Any:
     """Returns what adds a number up over replicas, `None` for a single one.
 
     The loss is a sum over a sum. Gradients are added over replicas, so that
     each divides its own sum by the weight of all.
     """
-    if keras.backend.backend() != "tensorflow":
+    if _replicas() == 1:
         return None
     import tensorflow as tf
 
-    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
-        return None
     context = tf.distribute.get_replica_context()
     if context is None:
         return None

@@ -45,7 +45,9 @@ def checked_data(model: Any, x: Any, y: Any = None) -> Any:
     if isinstance(x, GeneratorType):
         return _checked_generator(x, check)
     if is_dataset(x):
-        return x.map(check)
+        # Its graph is TensorFlow's, where no other backend can look.
+        is_ours = keras.backend.backend() == "tensorflow"
+        return x.map(check) if is_ours else x
     if isinstance(x, Mapping) or hasattr(x, "shape"):
         check_batch(model, x, y)
     return x

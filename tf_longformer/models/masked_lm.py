@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+from keras import ops
 
 from tf_longformer import losses
+from tf_longformer.compat import quantization_mode
 from tf_longformer.inputs.labels import check_class_labels
 from tf_longformer.layers.masked_lm_head import LongformerMaskedLMHead
 from tf_longformer.models.base import TFLongformerPreTrainedModel
@@ -56,9 +58,19 @@ class TFLongformerForMaskedLM(TFLongformerPreTrainedModel):
         return {
             "logits": self.lm_head(
                 body.last_hidden_state,
-                word_embeddings=self.get_input_embeddings().embeddings,
+                word_embeddings=self._word_embeddings(),
             )
         }
+
+    def _word_embeddings(self) -> Any:
+        """Returns the matrix `[vocab_size, hidden]`, as floats."""
+        if not self.config.tie_word_embeddings:
+            return None
+        table = self.get_input_embeddings()
+        if quantization_mode(table) is None:
+            return table.embeddings
+        # Quantized: the layer alone knows how to read it.
+        return table(ops.arange(self.config.vocab_size, dtype="int32"))
 
     def check_labels(
         self, labels: dict[str, Any], outputs: dict[str, Any] | None = None

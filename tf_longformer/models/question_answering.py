@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -84,11 +85,14 @@ class TFLongformerForQuestionAnswering(TFLongformerPreTrainedModel):
         outputs: dict[str, Any],
         sample_weight: Any = None,
     ) -> list[tuple[Any, Any]]:
-        return [
-            losses.span(
-                labels[f"{end}_positions"],
-                outputs[f"{end}_logits"],
-                sample_weight,
+        terms = []
+        for end in ("start", "end"):
+            label = f"{end}_positions"
+            weight = sample_weight
+            # Keras gives a weight to each of several labels.
+            if isinstance(weight, Mapping):
+                weight = weight[label]
+            terms.append(
+                losses.span(labels[label], outputs[f"{end}_logits"], weight)
             )
-            for end in ("start", "end")
-        ]
+        return terms

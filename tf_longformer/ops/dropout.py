@@ -47,6 +47,8 @@ class ReplayableDropout:
         Returns:
             Tensor like `x`.
         """
-        offset = ops.stack([ops.cast(0, "int32"), ops.cast(stream, "int32")])
+        # A generator counts in the second number: streams take the first, or
+        # one of them would repeat what the generator draws next.
+        offset = ops.stack([ops.cast(stream, "int32"), ops.cast(0, "int32")])
         seed = self._seed + ops.cast(offset, self._seed.dtype)
         return keras.random.dropout(x, self.rate, seed=_FixedSeed(seed))
