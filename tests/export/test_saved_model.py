@@ -27,9 +27,6 @@ HEADS = {
 }
 RTOL = 1e-4
 
-# Whole segments are global for multiple choice, and the windows are tiny.
-pytestmark = pytest.mark.filterwarnings("ignore:A row has .* global tokens")
-
 
 def _model(name):
     keras.utils.set_random_seed(0)

@@ -87,7 +87,6 @@ def batch_of(rows, lengths, sides, with_globals):
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=60, deadline=None, derandomize=True)
-@pytest.mark.filterwarnings("ignore:A row has .* global tokens")
 def test_alone_and_in_company(
     models, lengths, extra, left, with_globals, head, seed
 ):
