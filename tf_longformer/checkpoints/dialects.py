@@ -118,7 +118,7 @@ def _merge(found: dict[str, str], second: dict[str, str]) -> dict[str, str]:
     """Adds weights that the file has under another age's name."""
     both = {name for name in second.keys() & found.keys()}
     # PyTorch ties the two biases of the head, so that a file may have both.
-    for name in sorted(both - {"lm_head.bias"}):
+    for name in sorted(both - {"lm_head.bias", "lm_head.decoder.bias"}):
         raise CheckpointError(
             "A file must have each weight once. Received: "
             f"{found[name]!r} and {second[name]!r}. Remove one of them."

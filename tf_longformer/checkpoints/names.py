@@ -59,6 +59,8 @@ class Weight(NamedTuple):
         shape: ours.
         transposed: bool, whether PyTorch's matrix is the transpose.
         part: the part of the model that it belongs to, as in `HEADS`.
+        all_torch: bool, whether PyTorch's files hold it under each of its
+            names.
     """
 
     path: str
@@ -68,6 +70,7 @@ class Weight(NamedTuple):
     shape: Shape
     transposed: bool
     part: str
+    all_torch: bool = False
 
     @property
     def torch_shape(self) -> Shape:
@@ -83,6 +86,7 @@ class _Kind(NamedTuple):
     tensorflow: str | None
     keras: str
     transposed: bool = False
+    all_torch: bool = False
 
 
 _DENSE = (
@@ -99,6 +103,11 @@ _TABLE = (_Kind("embeddings", ("weight",), "embeddings:0", "0"),)
 # PyTorch ties the bias of the decoder to that of the head: a file has either
 # or both.
 _LM_BIAS = (_Kind("bias", ("bias", "decoder.bias"), "bias:0", "0"),)
+# With an output matrix of its own the decoder's bias is the one that counts;
+# transformers 5 has the head's beside it, and reads it from files.
+_LM_OWN_BIAS = (
+    _Kind("bias", ("decoder.bias", "bias"), "bias:0", "0", all_torch=True),
+)
 # HF's TensorFlow knows no output matrix of its own.
 _LM_MATRIX = (_Kind("decoder", ("decoder.weight",), None, "1"),)
 
@@ -227,14 +236,20 @@ MODULES: tuple[_Module, ...] = (
         ("vocab",),
         "lm_head",
     ),
-    _Module(
-        "lm_head",
-        "lm_head",
-        "lm_head",
-        "layers/longformer_masked_lm_head",
-        _LM_MATRIX,
-        ("vocab", "width"),
-        "lm_head",
+    *(
+        _Module(
+            "lm_head",
+            "lm_head",
+            "lm_head",
+            "layers/longformer_masked_lm_head",
+            weights,
+            sizes,
+            "lm_head",
+        )
+        for weights, sizes in (
+            (_LM_OWN_BIAS, ("vocab",)),
+            (_LM_MATRIX, ("vocab", "width")),
+        )
     ),
     _Module(
         "qa_outputs",
@@ -305,9 +320,14 @@ def _expand(module: _Module, sizes: dict[str, int], layer: int) -> list[Weight]:
             shape[-1:] if kind.path in ("bias", "beta", "gamma") else shape,
             kind.transposed,
             module.part,
+            kind.all_torch,
         )
         for kind in module.weights
     ]
+
+
+# What a masked language model does not have, with and without tied matrices.
+_OTHER_THAN_TIED = {True: (_LM_OWN_BIAS, _LM_MATRIX), False: (_LM_BIAS,)}
 
 
 def weights(
@@ -324,7 +344,7 @@ def weights(
     for module in MODULES:
         if module.part not in parts:
             continue
-        if module.weights is _LM_MATRIX and config.tie_word_embeddings:
+        if module.weights in _OTHER_THAN_TIED[config.tie_word_embeddings]:
             continue
         layers = config.num_hidden_layers if "{n}" in module.path else 1
         for layer in range(layers):

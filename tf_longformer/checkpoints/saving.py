@@ -7,6 +7,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -49,15 +50,17 @@ class Source:
     get: Callable[[Weight], np.ndarray]
 
     def tensors(
-        self, name_of: Callable[[Weight], str], torch: bool = False
+        self, names_of: Callable[[Weight], Iterable[str]], torch: bool = False
     ) -> tuple[dict[str, Tensor], Callable[[str], np.ndarray]]:
         """Returns types and shapes by name, and what gives the arrays.
 
         Args:
-            name_of: function from a weight to its name in the file.
+            names_of: function from a weight to its names in the file.
             torch: bool, whether matrices are PyTorch's. Defaults to `False`.
         """
-        by_name = {name_of(weight): weight for weight in self.weights}
+        by_name = {
+            name: weight for weight in self.weights for name in names_of(weight)
+        }
         tensors = {
             name: Tensor(
                 self.dtypes[weight.path],
@@ -204,7 +207,7 @@ def write(
         _require(source, "tensorflow", "HF's TensorFlow classes")
         if BFLOAT16 in source.dtypes.values():
             check_dtype("bfloat16", form.save_format)
-        tensors, get = source.tensors(lambda w: w.tensorflow or "")
+        tensors, get = source.tensors(lambda w: [w.tensorflow or ""])
         model = names.TENSORFLOW_MODELS[source.head]
         hdf5_file.write_tensorflow(target, tensors, get, model)
     else:
@@ -223,7 +226,7 @@ def write_keras_weights(path: Path, source: Source) -> None:
         ValueError: if there are weights that only Keras can place.
     """
     _require(source, "keras", "files that Keras doesn't write itself")
-    tensors, get = source.tensors(lambda w: w.keras or "")
+    tensors, get = source.tensors(lambda w: [w.keras or ""])
     hdf5_file.write_keras(path, tensors, get)
 
 
@@ -239,13 +242,13 @@ def _require(source: Source, name: str, whose: str) -> None:
 def _write_safetensors(
     folder: Path, form: Format, source: Source, limit: int
 ) -> None:
-    def name_of(weight: Weight) -> str:
+    def names_of(weight: Weight) -> list[str]:
+        found = weight.torch if weight.all_torch else weight.torch[:1]
         # PyTorch's class without a head has no name for its body.
-        name = weight.torch[0]
-        bare = source.head == names.BARE
-        return name.removeprefix(names.BODY) if bare else name
+        prefix = names.BODY if source.head == names.BARE else ""
+        return [name.removeprefix(prefix) for name in found]
 
-    tensors, get = source.tensors(name_of, torch=True)
+    tensors, get = source.tensors(names_of, torch=True)
     shards = _split(tensors, limit)
     if len(shards) == 1:
         safetensors_file.write(
