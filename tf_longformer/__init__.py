@@ -40,7 +40,23 @@ if TYPE_CHECKING:
     from tf_longformer.outputs import TFLongformerQuestionAnsweringModelOutput
     from tf_longformer.outputs import TFLongformerSequenceClassifierOutput
     from tf_longformer.outputs import TFLongformerTokenClassifierOutput
+    from tf_longformer.preprocessing.choices import encode_choices
+    from tf_longformer.preprocessing.collators import (
+        MaskedLanguageModelCollator,
+    )
+    from tf_longformer.preprocessing.collators import PaddingCollator
+    from tf_longformer.preprocessing.global_attention import describe_attention
+    from tf_longformer.preprocessing.global_attention import (
+        global_attention_mask,
+    )
+    from tf_longformer.preprocessing.labels import align_labels
+    from tf_longformer.preprocessing.questions import decode_answers
+    from tf_longformer.preprocessing.questions import encode_questions
+    from tf_longformer.preprocessing.text_preprocessor import (
+        LongformerTextPreprocessor,
+    )
     from tf_longformer.tokenization import BatchEncoding
+    from tf_longformer.tokenization import LongformerTokenizer
     from tf_longformer.tokenization import LongformerTokenizerFast
 
 __version__ = "0.1.0"
@@ -48,7 +64,11 @@ __version__ = "0.1.0"
 __all__ = [
     "BatchEncoding",
     "LongformerConfig",
+    "LongformerTextPreprocessor",
+    "LongformerTokenizer",
     "LongformerTokenizerFast",
+    "MaskedLanguageModelCollator",
+    "PaddingCollator",
     "TFLongformerBaseModelOutput",
     "TFLongformerBaseModelOutputWithPooling",
     "TFLongformerEmbeddings",
@@ -66,7 +86,13 @@ __all__ = [
     "TFLongformerSelfAttention",
     "TFLongformerSequenceClassifierOutput",
     "TFLongformerTokenClassifierOutput",
+    "align_labels",
+    "decode_answers",
+    "describe_attention",
+    "encode_choices",
+    "encode_questions",
     "export_saved_model",
+    "global_attention_mask",
     "to_dense_attention",
 ]
 
@@ -75,7 +101,16 @@ _MODULES: dict[str | None, dict[str, str]] = {
     None: {
         "BatchEncoding": "tokenization",
         "LongformerConfig": "configuration",
+        "LongformerTokenizer": "tokenization",
         "LongformerTokenizerFast": "tokenization",
+        "MaskedLanguageModelCollator": "preprocessing.collators",
+        "PaddingCollator": "preprocessing.collators",
+        "align_labels": "preprocessing.labels",
+        "decode_answers": "preprocessing.questions",
+        "describe_attention": "preprocessing.global_attention",
+        "encode_choices": "preprocessing.choices",
+        "encode_questions": "preprocessing.questions",
+        "global_attention_mask": "preprocessing.global_attention",
     },
     "keras": {
         "TFLongformerBaseModelOutput": "outputs",
@@ -100,6 +135,7 @@ _MODULES: dict[str | None, dict[str, str]] = {
         "to_dense_attention": "ops.dense_map",
     },
     "tensorflow": {
+        "LongformerTextPreprocessor": "preprocessing.text_preprocessor",
         "export_saved_model": "export.saved_model",
     },
 }

@@ -87,7 +87,7 @@ def choose_layout(
     cut = _strategy("truncation", truncation, TRUNCATIONS)
     fill = _strategy("padding", padding, PADDINGS)
     if max_length is None and (cut is not None or fill == "max_length"):
-        if model_max_length < _UNBOUNDED:
+        if is_bounded(model_max_length):
             max_length = model_max_length
         else:
             logger.warning(
@@ -118,6 +118,11 @@ def choose_layout(
     return Layout(
         fill, cut, max_length, stride, multiple, padding_side, truncation_side
     )
+
+
+def is_bounded(length: int) -> bool:
+    """Whether a `model_max_length` says anything."""
+    return length < _UNBOUNDED
 
 
 def check_room(layout: Layout, added: int) -> None:

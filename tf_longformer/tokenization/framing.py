@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tf_longformer.tokenization import arguments
 from tf_longformer.tokenization.known_tokens import KnownTokens
 
 
@@ -13,6 +14,11 @@ class Framing(KnownTokens):
     def num_special_tokens_to_add(self, pair: bool = False) -> int:
         """Returns how many special tokens a row gets: 2, a pair 4."""
         return 4 if pair else 2
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether `model_max_length` bounds anything."""
+        return arguments.is_bounded(self.model_max_length)
 
     @property
     def max_len_single_sentence(self) -> int:

@@ -81,7 +81,9 @@ class KnownTokens(SpecialTokens):
             index = max(len(self._vocab), max(self._added, default=-1) + 1)
         return index
 
-    def _vocabulary(self) -> Vocabulary:
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The vocabulary with its merges and added tokens."""
         return Vocabulary(self._vocab, self._merges, self._added)
 
     def _added_changed(self, new: dict[int, AddedToken]) -> None:

@@ -14,6 +14,7 @@ from tf_longformer.tokenization import arguments
 from tf_longformer.tokenization import backend
 from tf_longformer.tokenization import files
 from tf_longformer.tokenization import hub
+from tf_longformer.tokenization import vocabulary
 from tf_longformer.tokenization.known_tokens import KnownTokens
 from tf_longformer.tokenization.special_tokens import ROLES
 from tf_longformer.tokenization.vocabulary import Vocabulary
@@ -185,6 +186,41 @@ class PretrainedTokenizer(KnownTokens):
         tokenizer.name_or_path = os.fspath(pretrained_model_name_or_path)
         return tokenizer
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns all that makes this tokenizer, as JSON has it."""
+        return {
+            "vocab": dict(self._vocab),
+            "merges": [list(pair) for pair in self._merges],
+            "added_tokens": {
+                str(index): vocabulary.describe(token)
+                for index, token in sorted(self._added.items())
+            },
+            **self._roles,
+            "additional_special_tokens": list(self._additional),
+            **{name: getattr(self, name) for name in SETTINGS},
+        }
+
+    @classmethod
+    def from_config(cls: type[T], config: Mapping[str, Any]) -> T:
+        """Makes a tokenizer of what `get_config` returned.
+
+        Args:
+            config: mapping.
+
+        Returns:
+            The tokenizer.
+        """
+        config = dict(config)
+        found = Vocabulary(
+            dict(config.pop("vocab")),
+            [(left, right) for left, right in config.pop("merges")],
+            {
+                int(index): vocabulary.as_added_token(token)
+                for index, token in config.pop("added_tokens").items()
+            },
+        )
+        return cls(vocab=found, **config)
+
     def save_pretrained(
         self, save_directory: str | os.PathLike
     ) -> tuple[str, ...]:
@@ -240,7 +276,7 @@ class PretrainedTokenizer(KnownTokens):
 
     def _make_backend(self) -> Tokenizer:
         """Returns a tokenizer of the library that does what this one does."""
-        tokenizer = backend.build(self._vocabulary(), self.add_prefix_space)
+        tokenizer = backend.build(self.vocabulary, self.add_prefix_space)
         self._frame(tokenizer)
         return tokenizer
 

@@ -28,7 +28,7 @@ class LongformerTokenizerFast(BaseLongformerTokenizer):
 
     def _build(self) -> None:
         self._lock = threading.Lock()
-        self._backend = backend.build(self._vocabulary(), self.add_prefix_space)
+        self._backend = backend.build(self.vocabulary, self.add_prefix_space)
         self._roles_changed()
 
     def _added_changed(self, new: dict[int, AddedToken]) -> None:

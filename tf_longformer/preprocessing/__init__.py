@@ -1,0 +1,1 @@
+"""What lies between texts and a model's inputs."""
