@@ -23,11 +23,6 @@ class HabitsMixin:
     supports_gradient_checkpointing = True
 
     @property
-    def base_model(self) -> keras.layers.Layer:
-        """The body without a head, `model.longformer`."""
-        return self.longformer
-
-    @property
     def dummy_inputs(self) -> dict[str, np.ndarray]:
         """A small input, as transformers has it."""
         shape = (1,) * (self.input_rank - 2) + (2, 3)
