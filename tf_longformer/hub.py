@@ -68,6 +68,8 @@ class Repository:
     token: str | bool | None = None
     local_files_only: bool = False
     force_download: bool = False
+    # Whether `revision` is a commit, of which nothing changes any more.
+    _fixed: bool = dataclasses.field(default=False, init=False)
 
     def find(self, name: str) -> Path | None:
         """Returns where a file lies, downloaded if need be.
@@ -87,6 +89,8 @@ class Repository:
         """
         hub = import_hub()
         errors = hub.errors
+        if self._fixed and not self.force_download and self._lacks(hub, name):
+            return None
         try:
             path = hub.hf_hub_download(
                 self.repo_id,
@@ -130,6 +134,7 @@ class Repository:
         folder = path.parents[len(Path(self.subfolder).parts)]
         if folder.parent.name == "snapshots":
             self.revision = folder.name
+            self._fixed = True
 
     def missing(self, name: str) -> OSError:
         """Returns the error for a file that the model must have.

@@ -1,0 +1,285 @@
+"""The real `huggingface_hub` against a stand-in for the hub."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from checkpoints import files
+from checkpoints import hub_server
+
+import tf_longformer
+from tf_longformer import LongformerConfig
+from tf_longformer.checkpoints.locate import locate
+from tf_longformer.errors import CheckpointError
+
+hub_library = pytest.importorskip(
+    "huggingface_hub", reason="the extra [hub] isn't installed"
+)
+
+HEAD = "ForTokenClassification"
+REPO = "someone/longformer"
+
+
+@pytest.fixture
+def hub(hf, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    with hub_server.running() as hub:
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+        for name, value in (
+            ("ENDPOINT", hub.url),
+            ("HUGGINGFACE_CO_URL_TEMPLATE", template),
+            ("HF_HUB_CACHE", str(tmp_path / "cache")),
+            ("HF_HUB_OFFLINE", False),
+            ("HF_HUB_DISABLE_XET", True),
+            ("HF_HUB_DISABLE_PROGRESS_BARS", True),
+            ("HF_TOKEN_PATH", str(tmp_path / "token")),
+        ):
+            monkeypatch.setattr(constants, name, value)
+        add(hub, REPO, hf / HEAD / "torch")
+        yield hub
+
+
+def add(hub, repo, folder, prefix=""):
+    hub.files.setdefault(repo, {}).update(
+        {prefix + path.name: path.read_bytes() for path in folder.iterdir()}
+    )
+
+
+def load(name, **options):
+    """Loads all arrays, without a backend."""
+    location = locate(name, **options)
+    LongformerConfig.from_dict(location.config_fields())
+    file = location.open()
+    return {name: file.read(name) for name in file.tensors}
+
+
+def offline(monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+
+def test_a_model_from_the_hub(hub, hf):
+    cls = tf_longformer.TFLongformerForTokenClassification
+    model, info = cls.from_pretrained(REPO, output_loading_info=True)
+    assert not any(info.values())
+    kernel = dict(files.expected(hf / HEAD))["classifier/kernel"]
+    np.testing.assert_array_equal(model.classifier.kernel.numpy(), kernel)
+
+
+@pytest.mark.parametrize("form", files.FORMATS)
+def test_all_formats(hub, hf, form):
+    add(hub, "a/b", hf / HEAD / form)
+    assert sorted(load("a/b")) == sorted(load(hf / HEAD / form))
+
+
+def test_what_is_in_the_cache_is_not_downloaded_again(hub):
+    load(REPO)
+    downloads = [path for method, path in hub.requests if method == "GET"]
+    assert sum("pytorch_model.bin" in path for path in downloads) == 1
+    hub.requests.clear()
+    load(REPO)
+    assert "GET" not in {method for method, _ in hub.requests}
+    load(REPO, force_download=True)
+    assert "GET" in {method for method, _ in hub.requests}
+
+
+@pytest.mark.parametrize("how", ["argument", "environment", "no connection"])
+def test_offline(hub, how, monkeypatch):
+    load(REPO)
+    hub.requests.clear()
+    options = {}
+    if how == "argument":
+        options = {"local_files_only": True}
+    elif how == "environment":
+        offline(monkeypatch)
+    else:
+        from huggingface_hub import constants
+
+        # The library tries again after pauses.
+        monkeypatch.setattr("time.sleep", lambda _: None)
+        url = "http://127.0.0.1:9"
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        monkeypatch.setattr(
+            constants,
+            "HUGGINGFACE_CO_URL_TEMPLATE",
+            url + "/{repo_id}/resolve/{revision}/{filename}",
+        )
+    assert sorted(load(REPO, **options))
+    assert hub.requests == []
+
+
+def test_offline_without_a_cache(hub, monkeypatch, tmp_path):
+    offline(monkeypatch)
+    with pytest.raises(OSError, match="isn't in the cache"):
+        load(REPO, cache_dir=tmp_path / "other")
+
+
+def test_no_connection_and_no_cache(hub, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr(
+        constants,
+        "HUGGINGFACE_CO_URL_TEMPLATE",
+        "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}",
+    )
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(OSError, match="can't be reached"):
+        load(REPO)
+
+
+def test_no_such_model(hub):
+    with pytest.raises(OSError, match="'no/thing', which is no folder here"):
+        load("no/thing")
+
+
+def test_a_model_without_a_file(hub):
+    del hub.files[REPO]["config.json"]
+    with pytest.raises(OSError, match=r"has no config\.json"):
+        load(REPO)
+    with pytest.raises(OSError, match=r"has no config\.json"):
+        LongformerConfig.from_pretrained(REPO)
+
+
+def test_a_model_without_weights(hub):
+    del hub.files[REPO]["pytorch_model.bin"]
+    with pytest.raises(CheckpointError, match="must have one of"):
+        load(REPO)
+
+
+def test_a_shard_that_is_not_there(hub, hf):
+    add(hub, "a/b", hf / HEAD / "safetensors_sharded")
+    del hub.files["a/b"]["model-00002-of-00005.safetensors"]
+    with pytest.raises(CheckpointError, match="all files of its index"):
+        load("a/b")
+
+
+def test_revisions(hub):
+    load(REPO, revision="v1")
+    with pytest.raises(OSError, match="at 'v2'.*RevisionNotFound"):
+        load(REPO, revision="v2")
+    config = LongformerConfig.from_pretrained(REPO, revision="v1")
+    assert config.num_labels == 5
+    # All files are of the commit that the first one was of.
+    asked = {path.split("/")[3] for _, path in hub.requests}
+    assert asked == {"v1", "v2", hub_server.COMMIT}
+
+
+def test_subfolder(hub, hf):
+    add(hub, "a/b", hf / HEAD / "torch", "inner/")
+    assert sorted(load("a/b", subfolder="inner"))
+    with pytest.raises(OSError, match=r"has no config\.json"):
+        load("a/b")
+
+
+def test_token(hub, monkeypatch):
+    hub.private.add(REPO)
+    with pytest.raises(OSError, match="RepositoryNotFound|GatedRepo"):
+        load(REPO)
+    assert load(REPO, token="secret")
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    assert load(REPO, force_download=True)
+
+
+def test_an_interrupted_transfer_is_resumed(hub):
+    # The library keeps what it has in pieces of 10 MB.
+    content = np.random.default_rng(0).bytes(24 << 20)
+    hub.files[REPO]["large"] = content
+    hub.break_after = 15 << 20
+    path = locate(REPO).find("large")
+    assert path.read_bytes() == content
+    assert len(hub.ranges) == 1
+    assert hub.ranges[0] >= 10 << 20
+
+
+def test_an_interrupted_process_leaves_no_half_file(hub, hf, monkeypatch):
+    """The cache never has a file that is not whole."""
+    location = locate(REPO)
+    location.config_fields()
+    real = hub_server._Handler.give
+
+    def broken(self, content):
+        if self.command == "GET":
+            hub.break_after = 100
+        real(self, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hub_server._Handler, "give", broken)
+        patch.setattr("time.sleep", lambda _: None)
+        with pytest.raises(OSError, match="can't be"):
+            location.open()
+    assert load(REPO)
+
+
+def test_a_preset(hub, hf):
+    add(hub, "allenai/longformer-base-4096", hf / HEAD / "torch")
+    assert load("longformer-base-4096")
+    config = LongformerConfig.from_pretrained("longformer-base-4096")
+    assert config.num_labels == 5
+
+
+def test_a_folder_comes_first(hub, hf, tmp_path, monkeypatch):
+    files.copy(hf / HEAD / "safetensors", tmp_path / REPO)
+    monkeypatch.chdir(tmp_path)
+    load(REPO)
+    assert hub.requests == []
+
+
+def test_an_index_that_leads_elsewhere(hub, hf):
+    add(hub, "a/b", hf / HEAD / "safetensors_sharded")
+    name = "model.safetensors.index.json"
+    index = json.loads(hub.files["a/b"][name])
+    index["weight_map"]["classifier.bias"] = "../../../secret"
+    hub.files["a/b"][name] = json.dumps(index).encode()
+    with pytest.raises(CheckpointError, match="of its own folder"):
+        load("a/b")
+
+
+def test_push_to_hub(hub, hf, tmp_path):
+    cls = tf_longformer.TFLongformerForTokenClassification
+    model = cls.from_pretrained(hf / HEAD / "torch")
+    with pytest.raises(OSError, match="the token may write to"):
+        model.push_to_hub("me/new", token="wrong")
+    url = model.push_to_hub("me/new", token="secret", max_shard_size="2KB")
+    assert url == f"{hub.url}/me/new/commit/{hub_server.COMMIT}"
+    pushed = hub.files["me/new"]
+    assert {"README.md", "config.json", "model.safetensors.index.json"} < set(
+        pushed
+    )
+    card = pushed["README.md"].decode()
+    assert "pipeline_tag: token-classification" in card
+    assert 'TFLongformerForTokenClassification.from_pretrained("me/new")' in (
+        card
+    )
+    again = load("me/new", cache_dir=tmp_path / "other")
+    theirs = load(hf / HEAD / "safetensors")
+    files.assert_same_bits(again, theirs)
+    # A card that is there stays.
+    pushed["README.md"] = b"mine"
+    model.push_to_hub("me/new", token="secret")
+    assert pushed["README.md"] == b"mine"
+
+
+def test_without_the_library_the_error_names_the_extra(tmp_path):
+    script = (
+        "import sys\n"
+        "sys.modules['huggingface_hub'] = None\n"
+        "from tf_longformer import LongformerConfig\n"
+        "try:\n"
+        "    LongformerConfig.from_pretrained('a/b')\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True
+    )
+    assert "pip install 'tf-longformer[hub]'" in done.stdout, done.stderr
