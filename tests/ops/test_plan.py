@@ -1,28 +1,18 @@
 """Who attends to whom, on examples small enough to read."""
 
 import numpy as np
-import pytest
 
 from tf_longformer.ops import plan_attention
 from tf_longformer.ops.plan import MASKED_SCORE
-from tf_longformer.ops.plan import band
-
-
-def test_band_of_the_docstring():
-    np.testing.assert_array_equal(band(1, 2), [[1, 1, 1, 0], [0, 1, 1, 1]])
-
-
-@pytest.mark.parametrize(("radius", "block"), [(1, 1), (3, 7), (8, 2)])
-def test_band_is_the_definition(radius, block):
-    for query, row in enumerate(band(radius, block)):
-        for key, seen in enumerate(row):
-            assert seen == (abs(key - radius - query) <= radius)
 
 
 def test_roles():
     attended = [[1, 1, 1, 1, 0], [0, 1, 1, 1, 1]]
     marked = [[0, 1, 0, 1, 1], [1, 0, 0, 0, 0]]
-    plan = plan_attention(np.array(attended), np.array(marked), )
+    plan = plan_attention(
+        np.array(attended),
+        np.array(marked),
+    )
     # Global tokens that are padding are dropped, as in HF.
     np.testing.assert_array_equal(
         plan.is_global, [[0, 1, 0, 1, 0], [0, 0, 0, 0, 0]]

@@ -183,7 +183,11 @@ class TFLongformerSelfAttention(keras.layers.Layer):
         )
 
     def _add_global(
-        self, context: Any, hidden_states: Any, plan: AttentionPlan, dropout: Any
+        self,
+        context: Any,
+        hidden_states: Any,
+        plan: AttentionPlan,
+        dropout: Any,
     ) -> Any:
         """Fills in the rows of the global tokens."""
 
@@ -214,7 +218,9 @@ class TFLongformerSelfAttention(keras.layers.Layer):
             )
             return put_rows(context, rows, plan)
 
-        if not (_has_kernel(self.key_global) and _has_kernel(self.value_global)):
+        if not (
+            _has_kernel(self.key_global) and _has_kernel(self.value_global)
+        ):
             return ops.cond(plan.most > 0, many, lambda: context)
         return ops.cond(plan.most > GLOBAL_COLUMNS, many, few)
 
@@ -257,7 +263,10 @@ class TFLongformerSelfAttention(keras.layers.Layer):
 
     def _project(self, projection: keras.layers.Dense, x: Any) -> Any:
         """`[batch, seq, hidden]` to `[batch, heads, seq, head_dim]`."""
-        return split_heads(projection(x), self.num_heads)
+        batch, seq, hidden = ops.shape(x)
+        # Tokens in one axis: the product is fused with its bias.
+        x = projection(ops.reshape(x, (-1, hidden)))
+        return split_heads(ops.reshape(x, (batch, seq, hidden)), self.num_heads)
 
     def get_config(self) -> dict[str, Any]:
         return {
