@@ -135,11 +135,18 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
         local = far = None
         if output_attentions:
             attended, local, far = attended
+        # Tokens in one axis: matrix products, and not tensor products, can be
+        # fused with the bias and activation that follow them.
+        shape = ops.shape(hidden_states)
+        hidden_states, attended = (
+            ops.reshape(x, (-1, shape[-1])) for x in (hidden_states, attended)
+        )
         attended = dropout(self.attention_output(attended), 0)
         hidden_states = self.attention_norm(attended + hidden_states)
         update = self.activation(self.intermediate(hidden_states))
         update = dropout(self.output_dense(update), 1)
-        return self.output_norm(update + hidden_states), local, far
+        hidden_states = self.output_norm(update + hidden_states)
+        return ops.reshape(hidden_states, shape), local, far
 
     def _initializer(self) -> keras.initializers.Initializer:
         return keras.initializers.RandomNormal(stddev=self.initializer_range)

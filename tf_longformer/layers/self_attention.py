@@ -273,7 +273,10 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
 
     def _project(self, projection: keras.layers.Dense, x: Any) -> Any:
         """`[batch, seq, hidden]` to `[batch, heads, seq, head_dim]`."""
-        return split_heads(projection(x), self.num_heads)
+        batch, seq, hidden = ops.shape(x)
+        # Tokens in one axis: the product is fused with its bias.
+        x = projection(ops.reshape(x, (-1, hidden)))
+        return split_heads(ops.reshape(x, (batch, seq, hidden)), self.num_heads)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -92,12 +92,14 @@ def few_global_attention(
     batch, tokens, heads, head_dim = ops.shape(query)
     hidden = hidden_states.shape[2]
     per_head = (hidden, heads, head_dim)
-    # [batch, tokens, heads, hidden]
-    query = ops.einsum(
-        "bthd,ehd->bthe",
-        query * head_dim**-0.5,
-        ops.reshape(key_kernel, per_head),
+    # Products of one batch axis, that of heads: oneDNN's broadcast ones are
+    # wrong (TensorFlow 2.21).
+    query = ops.reshape(query * head_dim**-0.5, (-1, heads, head_dim))
+    query = ops.matmul(
+        ops.transpose(query, (1, 0, 2)),
+        ops.transpose(ops.reshape(key_kernel, per_head), (1, 2, 0)),
     )
+    query = ops.transpose(query, (1, 0, 2))
     everything = ops.expand_dims(hidden_states, 1)
     mixed, total = _attend(
         ops.reshape(query, (batch, 1, tokens * heads, hidden)),
@@ -108,13 +110,15 @@ def few_global_attention(
         _FEW * heads,
         dropout,
     )
-    mixed = ops.einsum(
-        "bthe,ehd->bthd",
-        ops.cast(
-            ops.reshape(mixed, (batch, tokens, heads, hidden)),
-            value_kernel.dtype,
-        ),
-        ops.reshape(value_kernel, per_head),
+    mixed = ops.reshape(
+        ops.cast(mixed, value_kernel.dtype), (-1, heads, hidden)
+    )
+    mixed = ops.matmul(
+        ops.transpose(mixed, (1, 0, 2)),
+        ops.transpose(ops.reshape(value_kernel, per_head), (1, 0, 2)),
+    )
+    mixed = ops.reshape(
+        ops.transpose(mixed, (1, 0, 2)), (batch, tokens, heads, head_dim)
     )
     # What dropout leaves of the probabilities doesn't sum to one.
     total = ops.reshape(total, (batch, tokens, heads, 1))
@@ -150,9 +154,7 @@ def put_rows(x: Any, rows: Any, plan: AttentionPlan) -> Any:
     rows = ops.reshape(slice_axis(rows, 0, most, axis=1), (-1, hidden))
     used = ops.reshape(used, (-1, 1))
     rows = ops.where(used, rows, ops.take(x, flat[:, 0], axis=0))
-    return ops.reshape(
-        ops.scatter_update(x, flat, rows), (batch, seq, hidden)
-    )
+    return ops.reshape(ops.scatter_update(x, flat, rows), (batch, seq, hidden))
 
 
 def _attend(

@@ -79,9 +79,7 @@ def local_probabilities(
     # Query q of a block sees offset c of its window at q + c of its frame.
     diagonals = np.arange(block)[:, None] * (size + 1)
     diagonals = (diagonals + np.arange(2 * radius + 1)).astype("int32")
-    scores = ops.reshape(
-        scores, (batch, heads, blocks, block * size)
-    )
+    scores = ops.reshape(scores, (batch, heads, blocks, block * size))
     # [batch, heads, blocks, block, window] to [batch, heads, seq, window]
     scores = ops.reshape(
         ops.take(scores, diagonals, axis=3),

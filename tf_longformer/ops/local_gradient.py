@@ -1,0 +1,216 @@
+"""The backward pass of the local attention, which recomputes the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+from tf_longformer.ops.band import frames
+from tf_longformer.ops.blocks import overlap_add
+from tf_longformer.ops.blocks import slice_axis
+from tf_longformer.ops.chunks import empty_slots
+from tf_longformer.ops.chunks import for_each_chunk
+from tf_longformer.ops.chunks import write_chunk
+from tf_longformer.ops.local_work import Work
+from tf_longformer.ops.local_work import chunk_scores
+from tf_longformer.ops.local_work import chunk_stream
+from tf_longformer.ops.plan import GLOBAL_COLUMNS
+from tf_longformer.ops.tokens import join_heads
+from tf_longformer.ops.tokens import place_tokens
+from tf_longformer.ops.tokens import score_dtype
+from tf_longformer.ops.tokens import softmax
+from tf_longformer.ops.tokens import split_heads
+from tf_longformer.ops.tokens import take_tokens
+
+
+def local_gradients(
+    work: Work,
+    query: Any,
+    key: Any,
+    value: Any,
+    output: Any,
+    log_sum: Any,
+    upstream: Any,
+) -> tuple:
+    """Returns the gradients of query, key and value."""
+    upstream = upstream * work.wanted(upstream.dtype)
+    arguments = (query, key, value, output, log_sum, upstream)
+    if work.has_columns:
+        gradients = ops.cond(
+            work.plan.most > GLOBAL_COLUMNS,
+            lambda: _chunk_gradients(
+                work, *arguments, _block_gradients(work, *arguments, True)
+            ),
+            lambda: _block_gradients(work, *arguments, False),
+        )
+    else:
+        gradients = _block_gradients(work, *arguments, False)
+    return tuple(
+        ops.cast(gradient, x.dtype)
+        for gradient, x in zip(gradients, (query, key, value), strict=True)
+    )
+
+
+def _score_gradient(
+    weights: Any, upstream: Any, value: Any, delta: Any, drop: Callable
+) -> Any:
+    """Gradient of the scores of a softmax whose weights were dropped.
+
+    `delta` is the inner product of output and upstream gradient, which is
+    the mean over keys that the softmax subtracts.
+    """
+    weights_gradient = drop(ops.matmul(upstream, ops.swapaxes(value, 2, 3)))
+    return weights * (ops.cast(weights_gradient, weights.dtype) - delta)
+
+
+def _block_gradients(
+    work: Work,
+    query: Any,
+    key: Any,
+    value: Any,
+    output: Any,
+    log_sum: Any,
+    upstream: Any,
+    with_log_sum: bool,
+) -> tuple:
+    """Gradients by way of the window and the columns."""
+    band = work.band
+    plan = work.plan
+    dtype = score_dtype(query.dtype)
+    query, key, value, output, upstream = (
+        ops.cast(x, dtype) for x in (query, key, value, output, upstream)
+    )
+    at = frames(band, plan, key, value, work.columns(key, value), even=True)
+    query = work.to_whole_blocks(query, 2)
+    output = work.to_whole_blocks(output, 1)
+    upstream = work.to_whole_blocks(upstream, 1)
+    if with_log_sum:
+        log_sum = work.to_whole_blocks(log_sum, 2)
+    batch, heads, _, head_dim = ops.shape(query)
+
+    def step(number: Any) -> tuple:
+        frame = at(number)
+        start = number * band.block
+        queries = ops.slice(
+            query, (0, 0, start, 0), (batch, heads, band.block, head_dim)
+        )
+        shape = (batch, band.block, heads * head_dim)
+        upstreams, outputs = (
+            split_heads(ops.slice(x, (0, start, 0), shape), heads)
+            for x in (upstream, output)
+        )
+        scores = work.scores(queries, frame.key, frame.scores)
+        if with_log_sum:
+            sums = ops.slice(
+                log_sum, (0, 0, start, 0), (batch, heads, band.block, 1)
+            )
+            weights = ops.exp(scores - sums)
+        else:
+            weights = softmax(scores, axis=-1)
+        scores_gradient = _score_gradient(
+            weights,
+            upstreams,
+            frame.value,
+            ops.sum(upstreams * outputs, axis=-1, keepdims=True),
+            lambda x: work.dropout(x, number),
+        )
+        value_gradient = ops.matmul(
+            ops.swapaxes(work.dropout(weights, number), 2, 3), upstreams
+        )
+        key_gradient = ops.matmul(
+            ops.swapaxes(scores_gradient, 2, 3), queries * work.scale
+        )
+        query_gradient = ops.matmul(scores_gradient, frame.key) * work.scale
+        return join_heads(query_gradient), key_gradient, value_gradient
+
+    query_gradient, *rest = ops.map(
+        step, ops.arange(band.blocks, dtype="int32")
+    )
+    query_gradient = split_heads(work.join_blocks(query_gradient), work.heads)
+    return query_gradient, *(_collect(work, x) for x in rest)
+
+
+def _collect(work: Work, frames: Any) -> Any:
+    """Adds up gradients of `[blocks, batch, heads, keys, d]` by key."""
+    band = work.band
+    if band.whole:
+        return ops.sum(frames, axis=0)
+    frames = ops.transpose(frames, (1, 2, 0, 3, 4))
+    size = band.block + 2 * band.radius
+    gradient = slice_axis(
+        overlap_add(slice_axis(frames, 0, size, 3), band.block, axis=2),
+        band.radius,
+        band.radius + band.seq,
+        axis=2,
+    )
+    if not work.has_columns:
+        return gradient
+    columns = ops.sum(
+        slice_axis(frames, size, size + GLOBAL_COLUMNS, 3), axis=2
+    )
+    return gradient + place_tokens(columns, work.plan)
+
+
+def _chunk_gradients(
+    work: Work,
+    query: Any,
+    key: Any,
+    value: Any,
+    output: Any,
+    log_sum: Any,
+    upstream: Any,
+    gradients: tuple,
+) -> tuple:
+    """Adds what comes by way of the chunks to the gradients."""
+    plan = work.plan
+    dtype = log_sum.dtype
+    query, key, value = (ops.cast(x, dtype) for x in (query, key, value))
+    upstream, output = (
+        split_heads(ops.cast(x, dtype), work.heads) for x in (upstream, output)
+    )
+    delta = ops.sum(upstream * output, axis=-1, keepdims=True)
+
+    def step(
+        chunk: Any,
+        index: Any,
+        used: Any,
+        query_gradient: Any,
+        key_slots: Any,
+        value_slots: Any,
+    ) -> tuple:
+        stream = chunk_stream(work, chunk)
+        scores = chunk_scores(work, query, key, index, used)
+        weights = ops.exp(scores - log_sum)
+        scores_gradient = _score_gradient(
+            weights,
+            upstream,
+            take_tokens(value, index),
+            delta,
+            lambda x: work.dropout(x, stream),
+        )
+        key_update = ops.matmul(
+            ops.swapaxes(scores_gradient, 2, 3), query * work.scale
+        )
+        value_update = ops.matmul(
+            ops.swapaxes(work.dropout(weights, stream), 2, 3), upstream
+        )
+        query_update = ops.matmul(scores_gradient, take_tokens(key, index))
+        return (
+            query_gradient + query_update * work.scale,
+            write_chunk(key_slots, chunk, key_update),
+            write_chunk(value_slots, chunk, value_update),
+        )
+
+    query_gradient, key_gradient, value_gradient = gradients
+    query_gradient, key_slots, value_slots = for_each_chunk(
+        plan,
+        step,
+        (query_gradient, empty_slots(plan, key), empty_slots(plan, value)),
+    )
+    return (
+        query_gradient,
+        key_gradient + place_tokens(key_slots, plan),
+        value_gradient + place_tokens(value_slots, plan),
+    )
