@@ -26,8 +26,10 @@ INPUTS = (
 )
 
 
-def run_oracle(version: int, folder: Path) -> None:
-    """Runs `hf_worker.py` in the environment of a version, or skips."""
+def run_oracle(
+    version: int, *arguments: Any, script: str = "hf_worker"
+) -> None:
+    """Runs a script in the environment of a version, or skips."""
     variable = f"TF_LONGFORMER_ORACLE_{version}"
     interpreter = os.environ.get(variable)
     if not interpreter:
@@ -35,9 +37,9 @@ def run_oracle(version: int, folder: Path) -> None:
             f"{variable} doesn't name the interpreter of an environment "
             f"with transformers {version}"
         )
-    script = Path(__file__).with_name("hf_worker.py")
+    path = Path(__file__).with_name(f"{script}.py")
     done = subprocess.run(
-        [interpreter, str(script), str(folder)],
+        [interpreter, str(path), *map(str, arguments)],
         capture_output=True,
         text=True,
     )

@@ -74,7 +74,8 @@ def write_head(folder: Path, head: str, seed: int) -> None:
     # In reach of all types that the formats store.
     model.half().float()
     write_torch(folder, model)
-    write_tensorflow(folder, head)
+    if hf_worker.VERSION < 5:
+        write_tensorflow(folder, head)
     arrays = {n: t.numpy() for n, t in model.state_dict().items()}
     np.savez(folder / "state_dict.npz", **arrays)
 
@@ -83,10 +84,13 @@ def write_torch(folder: Path, model: Any) -> None:
     """Writes PyTorch's formats."""
     model.save_pretrained(folder / "safetensors")
     model.save_pretrained(folder / "safetensors_sharded", max_shard_size=SHARD)
-    model.save_pretrained(folder / "torch", safe_serialization=False)
-    model.save_pretrained(
-        folder / "torch_sharded", safe_serialization=False, max_shard_size=SHARD
-    )
+    if hf_worker.VERSION < 5:
+        model.save_pretrained(folder / "torch", safe_serialization=False)
+        model.save_pretrained(
+            folder / "torch_sharded",
+            safe_serialization=False,
+            max_shard_size=SHARD,
+        )
     state = model.state_dict()
     for name, dtype in (
         ("legacy", torch.float32),
