@@ -41,7 +41,8 @@ def main(folder: Path, head: str) -> None:
     results["programs"] = forward._cache_size()
     labels = {name: data[name] for name in model.label_names}
     if labels:
-        batch = {**inputs, "global_attention_mask": data["global_0.3"], **labels}
+        batch = {**inputs, **labels}
+        batch["global_attention_mask"] = data["global_0.3"]
         model.compile(keras.optimizers.SGD(0.1, momentum=0.9))
         history = model.fit(batch, epochs=3, verbose=0, shuffle=False).history
         results["losses"] = history["loss"]

@@ -21,9 +21,7 @@ FAST = {
 CASES = [
     pytest.param(
         *case,
-        marks=[]
-        if case in FAST or case[2] == "eager"
-        else [pytest.mark.slow],
+        marks=[] if case in FAST or case[2] == "eager" else [pytest.mark.slow],
         id="-".join(case),
     )
     for case in (
@@ -67,9 +65,7 @@ def test_matrix(head, policy, mode, reference):
         call = tf.function(call, jit_compile=mode == "xla")
     for kind in KINDS:
         inputs = inputs_of(head, kind)
-        checks.check_policy(
-            model, policy, lambda: call(inputs), reference[head, kind]
-        )
+        checks.check_policy(model, policy, call(inputs), reference[head, kind])
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
