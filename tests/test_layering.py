@@ -29,6 +29,7 @@ RANKS = {
     "layers": 4,
     "models": 5,
     "export": 6,
+    "tasks": 6,
     "quickstart": 7,
     "cli": 8,
     "__main__": 9,

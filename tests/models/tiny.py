@@ -36,7 +36,7 @@ def make_model(head: str, dtype: Any = None, **fields: Any) -> Any:
             "num_hidden_layers": 1,
             "num_attention_heads": 2,
             "intermediate_size": 7,
-            "attention_window": 4,
+            "attention_window": 8,
             "max_position_embeddings": 37,
             "type_vocab_size": 1,
             "hidden_dropout_prob": 0.0,

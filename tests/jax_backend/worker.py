@@ -1,0 +1,78 @@
+"""Runs under `KERAS_BACKEND=jax`: `worker.py FOLDER HEAD`.
+
+Reads weights and data that a process with TensorFlow left and writes what JAX
+makes of them.
+"""
+
+import sys
+from pathlib import Path
+
+import jax
+import keras
+import numpy as np
+from models import tiny
+
+
+def main(folder: Path, head: str) -> None:
+    data = dict(np.load(folder / f"{head}.npz"))
+    results = {}
+
+    def load(**fields):
+        model = tiny.make_model(head, **fields)
+        model.load_weights(folder / f"{head}.weights.h5")
+        return model
+
+    model = load()
+
+    @jax.jit
+    def forward(inputs):
+        return dict(model(inputs))
+
+    for share in ("0.0", "0.3", "1.0"):
+        inputs = {
+            **{name: data[name] for name in ("input_ids", "attention_mask")},
+            "global_attention_mask": data[f"global_{share}"],
+        }
+        for name, value in model(inputs).items():
+            results[f"{name}/{share}/eager"] = value
+        for name, value in forward(inputs).items():
+            results[f"{name}/{share}/jit"] = value
+    # One program serves any number of global tokens.
+    results["programs"] = forward._cache_size()
+    labels = {name: data[name] for name in model.label_names}
+    if labels:
+        batch = {**inputs, **labels}
+        batch["global_attention_mask"] = data["global_0.3"]
+        model.compile(keras.optimizers.SGD(0.1, momentum=0.9))
+        history = model.fit(batch, epochs=3, verbose=0, shuffle=False).history
+        results["losses"] = history["loss"]
+        for index, weight in enumerate(model.trainable_weights):
+            results[f"weight/{index}"] = weight.value
+        results["evaluated"] = model.evaluate(batch, verbose=0)
+        for name, value in model.predict(batch, verbose=0).items():
+            results[f"{name}/predicted"] = value
+        # Recomputed layers drop what kept ones drop.
+        gradients = []
+        for recompute in (False, True):
+            keras.utils.set_random_seed(5)
+            model = load(
+                hidden_dropout_prob=0.3,
+                attention_probs_dropout_prob=0.2,
+                gradient_checkpointing=recompute,
+            )
+            model.compile(keras.optimizers.SGD(1.0))
+            model.fit(batch, verbose=0, shuffle=False)
+            gradients.append(
+                np.concatenate(
+                    [np.ravel(w.value) for w in model.trainable_weights]
+                )
+            )
+        results["kept"], results["recomputed"] = gradients
+    np.savez(
+        folder / f"{head}.jax.npz",
+        **{name: np.asarray(value) for name, value in results.items()},
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

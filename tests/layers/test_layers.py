@@ -1,0 +1,168 @@
+"""Each public layer as a Keras layer of its own."""
+
+import checks
+import keras
+import numpy as np
+import pytest
+
+from tf_longformer import LongformerConfig
+from tf_longformer import TFLongformerEmbeddings
+from tf_longformer import TFLongformerEncoder
+from tf_longformer import TFLongformerSelfAttention
+from tf_longformer.layers.classification_head import (
+    LongformerClassificationHead,
+)
+from tf_longformer.layers.initializers import ZeroRowNormal
+from tf_longformer.layers.main_layer import TFLongformerMainLayer
+from tf_longformer.layers.masked_lm_head import LongformerMaskedLMHead
+from tf_longformer.layers.pooler import LongformerPooler
+
+BATCH, SEQ, HIDDEN = 3, 11, 10
+RNG = np.random.default_rng(5)
+STATES = RNG.normal(size=(BATCH, SEQ, HIDDEN)).astype("float32")
+MASK = np.ones((BATCH, SEQ), "int32")
+MASK[1, 7:] = 0
+GLOBAL = (RNG.random((BATCH, SEQ)) < 0.3).astype("int32")
+IDS = RNG.integers(2, 61, (BATCH, SEQ)).astype("int32")
+MASKS = {"attention_mask": MASK, "global_attention_mask": GLOBAL}
+
+
+def attention(**kwargs):
+    return TFLongformerSelfAttention(
+        num_heads=2,
+        attention_window=4,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.5),
+        **kwargs,
+    )
+
+
+def encoder(**kwargs):
+    return TFLongformerEncoder(
+        num_layers=2,
+        num_heads=2,
+        intermediate_size=7,
+        attention_window=[4, 6],
+        initializer_range=0.3,
+        **kwargs,
+    )
+
+
+def embeddings(**kwargs):
+    return TFLongformerEmbeddings(
+        vocab_size=61, hidden_size=10, max_position_embeddings=37, **kwargs
+    )
+
+
+def body(**kwargs):
+    config = LongformerConfig(
+        vocab_size=61,
+        hidden_size=10,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=7,
+        attention_window=8,
+        max_position_embeddings=37,
+    )
+    return TFLongformerMainLayer(config.to_dict(), **kwargs)
+
+
+def classifier(**kwargs):
+    return LongformerClassificationHead(3, initializer_range=0.3, **kwargs)
+
+
+def untied_head(**kwargs):
+    return LongformerMaskedLMHead(
+        61, initializer_range=0.3, tied=False, **kwargs
+    )
+
+
+LAYERS = {
+    "attention": (attention, {"hidden_states": STATES, **MASKS}),
+    "encoder": (encoder, {"hidden_states": STATES, **MASKS}),
+    "embeddings": (embeddings, {"input_ids": IDS}),
+    "main": (body, {"input_ids": IDS, **MASKS}),
+    "pooler": (
+        LongformerPooler,
+        {"hidden_states": STATES, "attention_mask": MASK},
+    ),
+    "classifier": (
+        classifier,
+        {"hidden_states": STATES, "attention_mask": MASK},
+    ),
+    "untied head": (untied_head, {"hidden_states": STATES}),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer(name, tmp_path):
+    checks.check_layer(*LAYERS[name], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["attention", "encoder"])
+def test_quantized_parts_are_saved(name, tmp_path):
+    make, inputs = LAYERS[name]
+    variables = checks.symbolic(inputs)
+    model = keras.Model(variables, checks.seeded(make)(**variables))
+    before = model(inputs)
+    with pytest.warns(UserWarning, match="quantize"):
+        model.quantize("int8")
+    assert 0 < checks.difference(model(inputs), before) < 0.1
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    checks.assert_equal(loaded(inputs), model(inputs), 0)
+
+
+def test_the_mask_of_keras_is_heeded():
+    ids = np.where(MASK, IDS, 0)
+    table = keras.layers.Embedding(61, HIDDEN, mask_zero=True)
+    for layer in (attention(), encoder()):
+        masked = layer(table(ids))
+        given = layer(
+            keras.ops.convert_to_tensor(table(ids).numpy()),
+            attention_mask=MASK,
+        )
+        checks.assert_equal(masked, given)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"attention_window": 3}, "even and positive"),
+        ({"num_heads": 0}, "at least 1"),
+        ({"dropout": 1.0}, r"\[0, 1\)"),
+    ],
+)
+def test_attention_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        TFLongformerSelfAttention(**{"num_heads": 2, **arguments})
+
+
+def test_encoder_refuses_other_numbers_of_windows():
+    with pytest.raises(ValueError, match="one int or one for each layer"):
+        TFLongformerEncoder(3, 2, 7, attention_window=[2, 4])
+
+
+def test_heads_must_divide_the_width():
+    with pytest.raises(ValueError, match="divide the width"):
+        TFLongformerSelfAttention(num_heads=3)(STATES)
+
+
+def test_equal_seeds_repeat_the_dropout():
+    layer = attention(dropout=0.5, seed=1)
+    layer(STATES)
+    seeds = layer.draw_seeds()
+    first, again = (
+        layer(STATES, **MASKS, seeds=seeds, training=True) for _ in range(2)
+    )
+    checks.assert_equal(first, again, 0)
+    other = layer(STATES, **MASKS, training=True)
+    assert checks.difference(other, first) > 0.1
+
+
+def test_new_rows_of_padding_are_zero():
+    values = np.asarray(ZeroRowNormal(0.3, 2, seed=0)((5, 7)))
+    assert not values[2].any()
+    assert values[[0, 1, 3, 4]].all()
+    config = ZeroRowNormal(0.3, 2, seed=0).get_config()
+    same = np.asarray(ZeroRowNormal.from_config(config)((5, 7)))
+    np.testing.assert_array_equal(same, values)
