@@ -126,7 +126,7 @@ COMPARISONS = {
 CURVES = {
     "forward": (
         "forward",
-        {"ours": (1024, 4096, 16384, 65536), "hf_torch": (1024, 4096, 16384)},
+        {"ours": (1024, 4096, 16384, 65536), "hf_torch": (1024, 4096)},
     ),
     "fit": (
         "fit",
@@ -217,20 +217,20 @@ class Runner:
     def curve(self, name: str) -> dict:
         """Time and peak memory against length, each in a fresh process."""
         work, members = CURVES[name]
-        result = {}
-        for peer, lengths in members.items():
-            result[peer] = {}
+        result = {peer: {} for peer in members}
+        points = [(seq, peer) for peer in members for seq in members[peer]]
+        # The peers of a length follow each other.
+        for seq, peer in sorted(points):
             environment = "torch" if peer == "hf_torch" else peer
-            for seq in lengths:
-                case = {**BASE, "work": work, "seq": seq}
-                worker = self.start(environment, peer, case)
-                seconds = worker.ask(f"time {3 if seq < 16384 else 2}")
-                result[peer][seq] = {
-                    "seconds": min(seconds[1:]),
-                    **worker.ask("peak"),
-                }
-                worker.close()
-                print(name, peer, seq, result[peer][seq], flush=True)
+            case = {**BASE, "work": work, "seq": seq}
+            worker = self.start(environment, peer, case)
+            seconds = worker.ask(f"time {4 if seq < 16384 else 2}")
+            result[peer][seq] = {
+                "seconds": min(seconds[1:]),
+                **worker.ask("peak"),
+            }
+            worker.close()
+            print(name, peer, seq, result[peer][seq], flush=True)
         return result
 
 

@@ -6,17 +6,21 @@ import dataclasses
 
 from tf_longformer.configuration import LongformerConfig
 
-_MIB = 2**20
+# What Keras, TensorFlow and their thread pools take, before any weight.
+_RUNTIME = 680 * 2**20
 # Numbers of a token that are alive at once, in units of the width of the
-# hidden states and of the feed-forward part. Counted from the layers and set
-# right by measurements (benchmarks/README.md).
-_FORWARD = (9.0, 2.0)
-_KEPT = (16.0, 6.0)
-_KEPT_CHECKPOINTED = (1.0, 0.0)
-_BACKWARD = (30.0, 4.0)
-# Training holds weights, gradients, and Adam's two moments.
+# hidden states and of the feed-forward part: set right by measurements on the
+# CPU (benchmarks/README.md).
+_FORWARD = (2.7, 1.0)
+_KEPT = (41.0, 6.0)
+_KEPT_CHECKPOINTED = (12.0, 4.0)
+_BACKWARD = (14.0, 1.3)
+# Weights, gradients and Adam's two moments; the update itself, which is done
+# for all weights at once, takes as much again.
 _TRAINING_COPIES = 4
 _BYTES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2}
+# Attention's gradients and the norms are float32 under every policy.
+_MIXED_TRAINING_BYTES = 3.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,26 +88,30 @@ def estimate_memory(
     stored = 4 if policy.startswith("mixed_") else _BYTES[compute]
     hidden, inner = config.hidden_size, config.intermediate_size
 
-    def per_token(factors: tuple[float, float]) -> float:
-        return (factors[0] * hidden + factors[1] * inner) * _BYTES[compute]
-
+    size = float(_BYTES[compute])
+    if training and policy.startswith("mixed_"):
+        size = _MIXED_TRAINING_BYTES
     tokens = batch * length
-    copies = _TRAINING_COPIES if training else 1
-    kept = 0.0
-    working = per_token(_FORWARD)
-    if training:
-        kept_of_one = per_token(_KEPT)
-        kept = config.num_hidden_layers * kept_of_one
-        working = per_token(_BACKWARD)
-        if checkpointing:
-            kept = config.num_hidden_layers * per_token(_KEPT_CHECKPOINTED)
-            working += kept_of_one
-    return MemoryEstimate(
-        runtime=600 * _MIB,
-        weights=copies * stored * count_parameters(config),
-        kept=int(tokens * kept),
-        working=int(tokens * working),
-    )
+
+    def activations(factors: tuple[float, float]) -> int:
+        return int((factors[0] * hidden + factors[1] * inner) * size * tokens)
+
+    weights = stored * count_parameters(config)
+    if not training:
+        # Creating the largest table takes one and a half of it.
+        table = stored * config.vocab_size * hidden
+        return MemoryEstimate(
+            _RUNTIME, weights, 0, int(1.5 * table) + activations(_FORWARD)
+        )
+    layers = config.num_hidden_layers
+    working = activations(_BACKWARD)
+    if checkpointing:
+        kept = layers * activations(_KEPT_CHECKPOINTED)
+        working += activations(_KEPT)
+    else:
+        kept = layers * activations(_KEPT)
+    weights *= _TRAINING_COPIES
+    return MemoryEstimate(_RUNTIME, weights, kept, max(working, weights - kept))
 
 
 def count_parameters(config: LongformerConfig) -> int:

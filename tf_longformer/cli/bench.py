@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
 import sys
 import time
@@ -82,8 +81,7 @@ def bench(
         console.print(
             f"{batch} x {tokens:6} tokens  {row['seconds']:8.3f} s  "
             f"{row['tokens_per_second']:10,.0f} tokens/s  "
-            f"{row['peak_bytes'] / 2**20:8,.0f} MiB, estimated "
-            f"{estimate.total / 2**20:,.0f}"
+            f"{_mib(row['peak_bytes'])} MiB, estimated {_mib(estimate.total)}"
         )
 
 
@@ -164,6 +162,15 @@ def _time(call: Callable[[], Any], repeat: int) -> list[float]:
     return seconds[2:]
 
 
-def _peak_bytes() -> int:
+def _peak_bytes() -> int | None:
+    """The peak of this process, `None` where the system doesn't say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _mib(size: int | None) -> str:
+    return "?" if size is None else f"{size / 2**20:,.0f}"
