@@ -56,3 +56,10 @@ def test_too_long_for_the_checkpoint(folder, capsys):
 def test_layers_are_the_checkpoints(folder, capsys):
     assert run(folder, "--training", "--layers", "2") == 2
     assert "--layers 2" in capsys.readouterr().err
+
+
+def test_info_estimates_memory(folder, capsys):
+    with pytest.raises(SystemExit):
+        main(["info", folder, "--memory", "--batch", "2", "--json"])
+    estimates = json.loads(capsys.readouterr().out)["memory"]
+    assert 0 < estimates["forward"] <= estimates["training"]
