@@ -94,8 +94,8 @@ def make_runs(names: list[str]) -> dict[str, Callable[[], object]]:
         runs["LongformerTextPreprocessor"] = lambda: function(texts)
         for length in (1_000, 10_000, 100_000):
             word = tf.constant([_one_word(length)])
-            runs[f"  one word of {length:,} letters"] = (
-                lambda word=word: function(word)
+            runs[f"  one word of {length:,} letters"] = lambda word=word: (
+                function(word)
             )
     return runs
 

@@ -24,6 +24,7 @@ RANKS = {
     "checkpoints": 2,
     "losses": 2,
     "outputs": 2,
+    "memory": 2,
     "inputs": 3,
     "preprocessing": 3,
     "layers": 4,
@@ -51,6 +52,7 @@ WITHOUT_BACKEND = {
     "tokenization",
     "checkpoints",
     "preprocessing",
+    "memory",
 }
 BACKENDS = {"keras", "tensorflow", "jax"}
 # Modules, or all of a part, that TensorFlow belongs to by nature ...
@@ -71,6 +73,7 @@ TENSORFLOW_INSIDE = {
     "inputs.checks",
     "models.fit_mixin",
     "cli.console",
+    "cli.bench",
 }
 JAX_INSIDE = {"compat"}
 PRIVATE = {("keras", "src"), ("tensorflow", "python"), ("tf", "python")}

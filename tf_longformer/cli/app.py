@@ -10,6 +10,7 @@ from typing import NoReturn
 import typer
 
 from tf_longformer import __version__
+from tf_longformer.cli.bench import bench
 from tf_longformer.cli.console import INTERRUPTED
 from tf_longformer.cli.console import console
 from tf_longformer.cli.console import error_console
@@ -38,6 +39,9 @@ app.command(
     epilog="Example: tf-longformer convert pytorch_model.bin converted "
     "--format h5 --dtype float16"
 )(convert)
+app.command(
+    epilog="Example: tf-longformer bench --length 4096 --policy mixed_bfloat16"
+)(bench)
 
 
 def _show_version(wanted: bool) -> None:

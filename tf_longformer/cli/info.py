@@ -34,6 +34,14 @@ def info(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print all of it as JSON.")
     ] = False,
+    memory: Annotated[
+        bool,
+        typer.Option("--memory", help="Estimate the memory that it will take."),
+    ] = False,
+    batch: Annotated[int, typer.Option(min=1, help="Rows, for --memory.")] = 1,
+    length: Annotated[
+        int, typer.Option(min=1, help="Tokens of a row, for --memory.")
+    ] = 4096,
 ) -> None:
     """Say what a checkpoint is and what would load from it.
 
@@ -47,9 +55,33 @@ def info(
     if as_json:
         import dataclasses
 
-        console.print_json(data=dataclasses.asdict(found))
+        data = dataclasses.asdict(found)
+        if memory:
+            data["memory"] = _estimates(found.config, batch, length)
+        console.print_json(data=data)
         return
     _print(found)
+    if memory:
+        console.print(f"peak memory, {batch} x {length} tokens, about")
+        for name, size in _estimates(found.config, batch, length).items():
+            console.print(f"  {name:24}  {size / 2**30:6.1f} GiB")
+
+
+def _estimates(config: dict[str, Any], batch: int, length: int) -> dict:
+    """Returns bytes by what is done with the checkpoint."""
+    from tf_longformer.configuration import LongformerConfig
+    from tf_longformer.memory import estimate_memory
+
+    parsed = LongformerConfig.from_dict(config)
+    return {
+        name: estimate_memory(parsed, batch, length, *rest).total
+        for name, *rest in (
+            ("forward", False),
+            ("training", True),
+            ("training, mixed_bfloat16", True, "mixed_bfloat16"),
+            ("training, checkpointing", True, "float32", True),
+        )
+    }
 
 
 def _print(found: Description) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 from keras import ops
 
-# The multipliers of Chris Wellons's hash prospector ("lowbias32").
-_MULTIPLIERS = (0x7FEB352D, 0x846CA68B)
+# From Chris Wellons's hash prospector ("lowbias32").
+_MULTIPLIER = 0x846CA68B
 
 
 class ReplayableDropout:
@@ -43,22 +43,37 @@ class ReplayableDropout:
         Returns:
             Tensor like `x`.
         """
-        shape = ops.shape(x)
+        return x * self.kept(ops.shape(x), stream, x.dtype)
+
+    def kept(self, shape: tuple, stream: Any, dtype: Any) -> Any:
+        """Returns what `x` of that shape is multiplied by.
+
+        Args:
+            shape: tuple of ints or scalar tensors.
+            stream: as above.
+            dtype: dtype of the result.
+
+        Returns:
+            Tensor of 0 and `1 / (1 - rate)`.
+        """
         rows = math.prod(shape[:-1])
         stream = _mix(ops.cast(stream, "uint32") + self._seed[0])
-        row = _mix(_count(rows) + stream)
-        column = _mix(_count(shape[-1]) + _mix(stream + self._seed[1]))
-        bits = ops.reshape(row, (*shape[:-1], 1)) + column
-        kept = ops.cast(_mix(bits) >= _threshold(self.rate), x.dtype)
-        return x * (kept * (1 / (1 - self.rate)))
+        row = _mix(_mix(_count(rows) + stream))
+        column = _mix(_mix(_count(shape[-1]) + _mix(stream + self._seed[1])))
+        # Rows and columns are hashed well; of their sums, that are as many
+        # as elements, one round is enough.
+        bits = _mix(ops.reshape(row, (*shape[:-1], 1)) + column)
+        scale = ops.cast(1 / (1 - self.rate), dtype)
+        return ops.where(
+            bits >= _threshold(self.rate), scale, ops.cast(0, dtype)
+        )
 
 
 def _mix(x: Any) -> Any:
-    """Hashes uint32; only the upper bits are for use."""
-    for shift, factor in zip((16, 15), _MULTIPLIERS, strict=True):
-        x = ops.bitwise_xor(x, ops.right_shift(x, _uint32(shift)))
-        x = x * _uint32(factor)
-    return x
+    """A round of hashing uint32; the upper bits are those for use."""
+    return ops.bitwise_xor(x, ops.right_shift(x, _uint32(16))) * _uint32(
+        _MULTIPLIER
+    )
 
 
 def _count(size: Any) -> Any:

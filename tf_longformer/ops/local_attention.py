@@ -9,7 +9,6 @@ FlashAttention (arXiv 2205.14135).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from keras import ops
@@ -17,6 +16,7 @@ from keras import ops
 from tf_longformer.ops.band import cut_band
 from tf_longformer.ops.band import frames
 from tf_longformer.ops.chunks import for_each_chunk
+from tf_longformer.ops.dropout import ReplayableDropout
 from tf_longformer.ops.local_gradient import local_gradients
 from tf_longformer.ops.local_work import Work
 from tf_longformer.ops.local_work import chunk_scores
@@ -30,17 +30,13 @@ from tf_longformer.ops.tokens import split_heads
 from tf_longformer.ops.tokens import take_tokens
 
 
-def _keep(x: Any, stream: Any) -> Any:
-    return x
-
-
 def local_attention(
     query: Any,
     key: Any,
     value: Any,
     plan: AttentionPlan,
     radius: int,
-    dropout: Callable[[Any, Any], Any] | None = None,
+    dropout: ReplayableDropout | None = None,
 ) -> Any:
     """Attends within the window and to the global tokens (paper, 3.1).
 
@@ -55,9 +51,7 @@ def local_attention(
         value: tensor alike.
         plan: `AttentionPlan`.
         radius: int >= 1, keys on either side (`attention_window // 2`).
-        dropout: callable `(probabilities, stream) -> probabilities` that
-            gives the same result for equal arguments, such as
-            `ReplayableDropout`, or `None`.
+        dropout: `ReplayableDropout` of the probabilities, or `None`.
 
     Returns:
         Tensor `[batch, seq, heads * head_dim]` of `value`'s dtype. Rows of
@@ -70,7 +64,7 @@ def local_attention(
         plan,
         query.shape[1],
         query.shape[3] ** -0.5,
-        dropout or _keep,
+        dropout,
     )
 
     @ops.custom_gradient
@@ -142,7 +136,7 @@ def _attend_blocks(
         scores = work.scores(ops.cast(queries, dtype), frame.key, frame.scores)
         weights = softmax(scores, axis=-1)
         mixed = ops.matmul(
-            ops.cast(work.dropout(weights, number), value.dtype), frame.value
+            ops.cast(work.drop(weights, number), value.dtype), frame.value
         )
         rows = ops.slice(wanted, (0, start, 0), (batch, band.block, 1))
         output = join_heads(mixed) * rows
@@ -174,7 +168,7 @@ def _merge_chunks(
         weights = ops.exp(scores - peak)
         decay = ops.exp(log_sum - peak)
         total = decay + ops.sum(weights, axis=-1, keepdims=True)
-        weights = work.dropout(weights / total, chunk_stream(work, chunk))
+        weights = work.drop(weights / total, chunk_stream(work, chunk))
         mixed = mixed * (decay / total) + ops.matmul(
             weights, ops.cast(take_tokens(value, index), mixed.dtype)
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from keras import ops
@@ -54,15 +53,29 @@ def local_gradients(
 
 
 def _score_gradient(
-    weights: Any, upstream: Any, value: Any, delta: Any, drop: Callable
+    weights: Any, kept: Any, upstream: Any, value: Any, delta: Any
 ) -> Any:
     """Gradient of the scores of a softmax whose weights were dropped.
 
-    `delta` is the inner product of output and upstream gradient, which is
-    the mean over keys that the softmax subtracts.
+    `kept` is what dropout multiplied by, or `None`; `delta` is the inner
+    product of output and upstream gradient, which is the mean over keys that
+    the softmax subtracts.
     """
-    weights_gradient = drop(ops.matmul(upstream, ops.swapaxes(value, 2, 3)))
-    return weights * (ops.cast(weights_gradient, weights.dtype) - delta)
+    weights_gradient = ops.matmul(upstream, ops.swapaxes(value, 2, 3))
+    if kept is not None:
+        weights_gradient = weights_gradient * kept
+    return weights * (weights_gradient - delta)
+
+
+def _kept(work: Work, weights: Any, stream: Any) -> Any:
+    """Returns what dropout multiplies the weights by, drawn only once."""
+    if work.dropout is None:
+        return None
+    return work.dropout.kept(ops.shape(weights), stream, weights.dtype)
+
+
+def _dropped(weights: Any, kept: Any) -> Any:
+    return weights if kept is None else weights * kept
 
 
 def _block_gradients(
@@ -109,15 +122,16 @@ def _block_gradients(
             weights = ops.exp(scores - sums)
         else:
             weights = softmax(scores, axis=-1)
+        kept = _kept(work, weights, number)
         scores_gradient = _score_gradient(
             weights,
+            kept,
             upstreams,
             frame.value,
             ops.sum(upstreams * outputs, axis=-1, keepdims=True),
-            lambda x: work.dropout(x, number),
         )
         value_gradient = ops.matmul(
-            ops.swapaxes(work.dropout(weights, number), 2, 3), upstreams
+            ops.swapaxes(_dropped(weights, kept), 2, 3), upstreams
         )
         key_gradient = ops.matmul(
             ops.swapaxes(scores_gradient, 2, 3), queries * work.scale
@@ -180,21 +194,17 @@ def _chunk_gradients(
         key_slots: Any,
         value_slots: Any,
     ) -> tuple:
-        stream = chunk_stream(work, chunk)
         scores = chunk_scores(work, query, key, index, used)
         weights = ops.exp(scores - log_sum)
+        kept = _kept(work, weights, chunk_stream(work, chunk))
         scores_gradient = _score_gradient(
-            weights,
-            upstream,
-            take_tokens(value, index),
-            delta,
-            lambda x: work.dropout(x, stream),
+            weights, kept, upstream, take_tokens(value, index), delta
         )
         key_update = ops.matmul(
             ops.swapaxes(scores_gradient, 2, 3), query * work.scale
         )
         value_update = ops.matmul(
-            ops.swapaxes(work.dropout(weights, stream), 2, 3), upstream
+            ops.swapaxes(_dropped(weights, kept), 2, 3), upstream
         )
         query_update = ops.matmul(scores_gradient, take_tokens(key, index))
         return (

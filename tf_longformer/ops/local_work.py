@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from keras import ops
 from tf_longformer.ops.band import Band
 from tf_longformer.ops.blocks import pad_axis
 from tf_longformer.ops.blocks import slice_axis
+from tf_longformer.ops.dropout import ReplayableDropout
 from tf_longformer.ops.plan import GLOBAL_COLUMNS
 from tf_longformer.ops.plan import MASKED_SCORE
 from tf_longformer.ops.plan import AttentionPlan
@@ -25,11 +25,16 @@ class Work(NamedTuple):
     plan: AttentionPlan
     heads: int
     scale: float
-    dropout: Callable
+    dropout: ReplayableDropout | None
 
     @property
     def has_columns(self) -> bool:
         return self.plan.most is not None and not self.band.whole
+
+    def drop(self, weights: Any, stream: Any) -> Any:
+        if self.dropout is None:
+            return weights
+        return self.dropout(weights, stream)
 
     def wanted(self, dtype: str) -> Any:
         """1 in the rows of local tokens, `[batch, seq, 1]`."""

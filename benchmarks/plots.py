@@ -1,0 +1,102 @@
+"""Draws results.json. Usage: python benchmarks/plots.py"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+HERE = Path(__file__).parent
+COLOURS = {"ours": "#d1495b", "hf_torch": "#30638e"}
+NAMES = {"ours": "tf_longformer", "hf_torch": "HF PyTorch"}
+
+
+def save(figure, name: str) -> None:
+    """Writes a plot beside the results."""
+    folder = HERE / "plots"
+    folder.mkdir(exist_ok=True)
+    figure.tight_layout()
+    figure.savefig(folder / name, dpi=120)
+    plt.close(figure)
+
+
+def curves(results: dict) -> None:
+    """Time and peak memory against length."""
+    for work, peers in results["curves"].items():
+        figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
+        for peer, points in peers.items():
+            lengths = [int(length) for length in points]
+            for axis, values in (
+                (axes[0], [p["seconds"] for p in points.values()]),
+                (axes[1], [p["peak"] / 1024 for p in points.values()]),
+            ):
+                axis.loglog(
+                    lengths,
+                    values,
+                    "o-",
+                    color=COLOURS[peer],
+                    label=NAMES[peer],
+                )
+        for axis, label in zip(
+            axes, ("seconds", "peak memory, GiB"), strict=True
+        ):
+            axis.set_xlabel("tokens")
+            axis.set_ylabel(label)
+            axis.grid(alpha=0.3, which="both")
+            axis.legend()
+        figure.suptitle(f"{work}, 4 layers of base width, window 512, float32")
+        save(figure, f"{work}.png")
+
+
+def speedups(results: dict) -> None:
+    """How many times faster than each peer, by comparison."""
+    bars = []
+    for name, peers in results["comparisons"].items():
+        ours = peers.get("ours")
+        if not ours:
+            continue
+        for label, peer in peers.items():
+            if label in ("ours", "gap") or not peer:
+                continue
+            bars.append((f"{name}: {label}", peer["median"] / ours["median"]))
+    figure, axis = plt.subplots(figsize=(8, 0.32 * len(bars) + 1))
+    labels, ratios = zip(*bars[::-1], strict=True)
+    colours = ["#8d99ae" if "floor" in x else "#30638e" for x in labels]
+    axis.barh(labels, ratios, color=colours)
+    axis.axvline(1, color="#d1495b")
+    for row, ratio in enumerate(ratios):
+        axis.text(ratio, row, f" {ratio:.2f}", va="center", fontsize=8)
+    axis.set_xlabel("its time / ours")
+    save(figure, "speedups.png")
+
+
+def band() -> None:
+    """The pattern itself: a window of 16 and global tokens 0 and 40."""
+    seq, radius, globals_ = 96, 8, [0, 40]
+    position = np.arange(seq)
+    seen = (np.abs(position[:, None] - position) <= radius).astype(float)
+    seen[:, globals_] = 2
+    seen[globals_] = 3
+    figure, axis = plt.subplots(figsize=(4, 4))
+    axis.imshow(
+        seen,
+        cmap=matplotlib.colors.ListedColormap(
+            ["#f4f4f4", "#30638e", "#edae49", "#d1495b"]
+        ),
+    )
+    axis.set_xlabel("key")
+    axis.set_ylabel("query")
+    axis.set_title("window, global columns, global rows", fontsize=9)
+    save(figure, "pattern.png")
+
+
+if __name__ == "__main__":
+    found = json.loads((HERE / "results.json").read_text("utf-8"))
+    band()
+    speedups(found)
+    curves(found)

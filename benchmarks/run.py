@@ -1,0 +1,307 @@
+"""Times all peers side by side: one command, JSON and plots.
+
+Usage: python benchmarks/run.py --torch PYTHON --tf PYTHON [--only NAME...]
+
+`--torch` and `--tf` are the interpreters of the environments that
+tests/oracles/requirements-*.txt describe. Peers of a comparison live at the
+same time, each in a process of its own, and are timed in turn, so that
+whatever else the machine does meets all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results.json"
+BF16 = {"policy": "mixed_bfloat16"}
+XLA = {"jit": True}
+
+
+class Peer:
+    """A worker process."""
+
+    def __init__(self, python: str, name: str, case: dict):
+        self.process = subprocess.Popen(
+            [python, HERE / "worker.py", name, json.dumps(case)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(HERE.parent)},
+        )
+
+    def ask(self, command: str):
+        try:
+            self.process.stdin.write(command + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("the peer ended")
+        return json.loads(line)
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+
+# name -> (case, rounds, {label: (environment, peer, changes)})
+BASE = {"work": "forward", "layers": 4, "window": 512, "seq": 4096, "batch": 1}
+COMPARISONS = {
+    "forward": (
+        BASE,
+        5,
+        {
+            "ours": ("ours", "ours", {}),
+            "ours, XLA": ("ours", "ours", XLA),
+            "HF PyTorch": ("torch", "hf_torch", {}),
+            "HF PyTorch, compiled": ("torch", "hf_torch", XLA),
+            "HF TF": ("tf", "hf_tf", {}),
+            "floor": ("ours", "floor", {}),
+        },
+    ),
+    "forward, bfloat16": (
+        BASE,
+        5,
+        {
+            "ours": ("ours", "ours", BF16),
+            "HF PyTorch": ("torch", "hf_torch", BF16),
+            "HF PyTorch, float32": ("torch", "hf_torch", {}),
+            "floor": ("ours", "floor", BF16),
+        },
+    ),
+    "forward, 4 x 512": (
+        {**BASE, "seq": 512, "batch": 4},
+        7,
+        {
+            "ours": ("ours", "ours", {}),
+            "HF PyTorch": ("torch", "hf_torch", {}),
+            "HF TF": ("tf", "hf_tf", {}),
+            "HF RoBERTa": ("torch", "hf_roberta", {}),
+            "floor": ("ours", "floor", {}),
+        },
+    ),
+    "attention": (
+        {**BASE, "work": "attention", "heads": 12, "layers": 1},
+        11,
+        {
+            "ours": ("ours", "ours_attention", {}),
+            "ours, XLA": ("ours", "ours_attention", XLA),
+            "FlexAttention": ("torch", "flex_attention", {}),
+            "floor": ("ours", "floor", {}),
+        },
+    ),
+    "fit": (
+        {**BASE, "work": "fit", "layers": 2},
+        3,
+        {
+            "ours": ("ours", "ours", {}),
+            "HF PyTorch": ("torch", "hf_torch", {}),
+        },
+    ),
+    "window": (
+        BASE,
+        5,
+        {
+            "ours, 512": ("ours", "ours", {}),
+            "ours, 64": ("ours", "ours", {"window": 64}),
+            "HF PyTorch, 512": ("torch", "hf_torch", {}),
+            "HF PyTorch, 64": ("torch", "hf_torch", {"window": 64}),
+        },
+    ),
+}
+CURVES = {
+    "forward": (
+        "forward",
+        {"ours": (1024, 4096, 16384, 65536), "hf_torch": (1024, 4096)},
+    ),
+    "fit": (
+        "fit",
+        {"ours": (1024, 2048, 4096, 8192), "hf_torch": (1024, 2048, 4096)},
+    ),
+}
+
+
+class Runner:
+    """Knows the interpreters and keeps the weights."""
+
+    def __init__(self, pythons: dict[str, str], weights: Path):
+        self.pythons = pythons
+        self.weights = weights
+
+    def start(self, environment: str, peer: str, case: dict) -> Peer:
+        """Starts a peer with the weights that the case needs."""
+        if "hf" in peer or peer == "ours":
+            name = (
+                "TFLongformerForSequenceClassification"
+                if case["work"] == "fit"
+                else "TFLongformerModel"
+            )
+            folder = self.weights / "-".join(
+                [name, *(str(case[k]) for k in ("layers", "window", "seq"))]
+            )
+            if not folder.exists():
+                subprocess.run(
+                    [
+                        *(sys.executable, HERE / "weights.py", folder),
+                        *(str(case[k]) for k in ("layers", "window")),
+                        *(str(case["seq"] + 2), name),
+                    ],
+                    check=True,
+                    env={**os.environ, "PYTHONPATH": str(HERE.parent)},
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            case = {**case, "folder": str(folder)}
+        return Peer(self.pythons[environment], peer, case)
+
+    def compare(self, name: str) -> dict:
+        """Times the peers of a comparison in turn."""
+        case, rounds, members = COMPARISONS[name]
+        peers, result = {}, {}
+        for label, (environment, peer, changes) in members.items():
+            changed = {**case, **changes}
+            peers[label] = self.start(environment, peer, changed)
+            try:
+                peers[label].ask("time 2")
+            except RuntimeError:
+                result[label] = None
+                peers.pop(label)
+                print(f"{name}: {label} does not run", flush=True)
+        times = {label: [] for label in peers}
+        for _ in range(rounds):
+            for label, peer in peers.items():
+                times[label] += peer.ask("time 1")
+        for label, seconds in times.items():
+            result[label] = {
+                "median": statistics.median(seconds),
+                "seconds": seconds,
+            }
+        result["gap"] = self.gaps(peers, case)
+        for peer in peers.values():
+            peer.close()
+        return result
+
+    def gaps(self, peers: dict[str, Peer], case: dict) -> dict:
+        """Compares the peers' outputs with ours, at attended tokens."""
+        if case["work"] == "fit" or "ours" not in peers:
+            return {}
+        outputs = {}
+        for label, peer in peers.items():
+            if label == "floor" or "RoBERTa" in label:
+                continue
+            file = self.weights / "output.npy"
+            peer.ask(f"save {file}")
+            # Padding and, in FlexAttention, global rows are not compared.
+            real = case["seq"] - case["seq"] // 32
+            outputs[label] = np.load(file)[:, 1:real]
+        ours = outputs.pop("ours")
+        return {
+            label: float(np.abs(ours - other).max() / np.abs(other).max())
+            for label, other in outputs.items()
+        }
+
+    def curve(self, name: str) -> dict:
+        """Time and peak memory against length, each in a fresh process."""
+        work, members = CURVES[name]
+        result = {peer: {} for peer in members}
+        points = [(seq, peer) for peer in members for seq in members[peer]]
+        # The peers of a length follow each other.
+        for seq, peer in sorted(points):
+            environment = "torch" if peer == "hf_torch" else peer
+            case = {**BASE, "work": work, "seq": seq}
+            worker = self.start(environment, peer, case)
+            seconds = worker.ask(f"time {4 if seq < 16384 else 2}")
+            result[peer][seq] = {
+                "seconds": min(seconds[1:]),
+                **worker.ask("peak"),
+            }
+            worker.close()
+            print(name, peer, seq, result[peer][seq], flush=True)
+        return result
+
+
+def versions(pythons: dict[str, str]) -> dict:
+    """Versions of what was measured, and the machine."""
+    code = (
+        "import importlib.metadata as m, json, sys;"
+        "d={x.metadata['Name'].lower(): x.version for x in m.distributions()};"
+        "names=('keras','tensorflow','tensorflow-cpu','torch','transformers');"
+        "print(json.dumps({n: d[n] for n in names if n in d}))"
+    )
+    found = {
+        name: json.loads(subprocess.check_output([python, "-c", code]))
+        for name, python in pythons.items()
+    }
+    cpu = Path("/proc/cpuinfo").read_text("utf-8")
+    flags = next(x for x in cpu.splitlines() if x.startswith("flags")).split()
+    model = next(x for x in cpu.splitlines() if x.startswith("model name"))
+    return {
+        "versions": found,
+        "cpu": model.split(":")[1].strip(),
+        "cores": os.cpu_count(),
+        "features": [
+            f
+            for f in ("avx2", "avx512f", "avx512_bf16", "amx_tile")
+            if f in flags
+        ],
+        "system": platform.platform(terse=True),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def main() -> None:
+    """Runs what is asked for and merges it into the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--torch", required=True)
+    parser.add_argument("--tf", required=True)
+    parser.add_argument("--only", nargs="*")
+    arguments = parser.parse_args()
+    pythons = {
+        "ours": sys.executable,
+        "torch": arguments.torch,
+        "tf": arguments.tf,
+    }
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results["machine"] = versions(pythons)
+    with tempfile.TemporaryDirectory() as weights:
+        runner = Runner(pythons, Path(weights))
+        for kind, names, measure in (
+            ("comparisons", COMPARISONS, runner.compare),
+            ("curves", CURVES, runner.curve),
+        ):
+            for name in names:
+                label = f"{kind}/{name}"
+                if arguments.only and label not in arguments.only:
+                    continue
+                result = measure(name)
+                results.setdefault(kind, {})[name] = result
+                RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+                if kind == "comparisons":
+                    print(
+                        name,
+                        {
+                            k: v and round(v["median"], 4)
+                            for k, v in result.items()
+                            if k != "gap"
+                        },
+                        result["gap"],
+                        flush=True,
+                    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,297 @@
+"""One peer in a process of its own, timed on request.
+
+Usage: python worker.py PEER JSON
+
+Reads a command a line from stdin and answers each with a line of JSON:
+
+    time N      seconds of N calls
+    save FILE   writes the output of a call there, answers {}
+    peak        the process's peak memory in MiB, and that before the calls
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import numpy as np
+
+VOCAB = 50265
+
+
+def inputs(case: dict) -> dict:
+    """Ids, a mask with padding at the end, and global tokens, alike for all."""
+    rng = np.random.default_rng(0)
+    shape = (case["batch"], case["seq"])
+    mask = np.ones(shape, "int32")
+    mask[:, shape[1] - shape[1] // 32 :] = 0
+    is_global = np.zeros(shape, "int32")
+    is_global[:, : case.get("globals", 1)] = 1
+    ids = rng.integers(3, VOCAB, shape).astype("int32")
+    return {
+        "input_ids": np.where(mask, ids, 1),
+        "attention_mask": mask,
+        "global_attention_mask": is_global,
+    }
+
+
+def heads_of(case: dict) -> np.ndarray:
+    """Query, key and value of attention alone."""
+    rng = np.random.default_rng(0)
+    shape = (3, case["batch"], case["heads"], case["seq"], 64)
+    return rng.standard_normal(shape, "float32")
+
+
+# Ours.
+
+
+def ours(case: dict):
+    import keras
+    import tensorflow as tf
+
+    keras.config.set_dtype_policy(case.get("policy", "float32"))
+    from tf_longformer import TFLongformerForSequenceClassification
+    from tf_longformer import TFLongformerModel
+
+    jit = case.get("jit", False)
+    if case["work"] == "fit":
+        model = TFLongformerForSequenceClassification.from_pretrained(
+            case["folder"]
+        )
+        model.compile(keras.optimizers.AdamW(3e-5), jit_compile=jit)
+        x, y = inputs(case), np.zeros(case["batch"], "int32")
+        return lambda: model.train_on_batch(x, y)
+    model = TFLongformerModel.from_pretrained(case["folder"])
+    call = tf.function(
+        lambda x: model(x).last_hidden_state,
+        jit_compile=jit,
+        reduce_retracing=False,
+    )
+    x = {name: tf.constant(array) for name, array in inputs(case).items()}
+    return lambda: np.asarray(tf.cast(call(x), "float32"))
+
+
+def ours_attention(case: dict):
+    import tensorflow as tf
+
+    from tf_longformer.ops import local_attention
+    from tf_longformer.ops import plan_attention
+
+    q, k, v = (tf.constant(x) for x in heads_of(case))
+    given = inputs(case)
+
+    def attend(q, k, v, mask, is_global):
+        plan = plan_attention(mask, is_global)
+        return local_attention(q, k, v, plan, case["window"] // 2)
+
+    call = tf.function(attend, jit_compile=case.get("jit", False))
+    masks = [
+        tf.constant(given[name])
+        for name in ("attention_mask", "global_attention_mask")
+    ]
+    return lambda: call(q, k, v, *masks).numpy()
+
+
+# Hugging Face.
+
+
+def hf_torch(case: dict):
+    import torch
+    from transformers import AutoModelForSequenceClassification
+    from transformers import LongformerModel
+
+    x = {n: torch.tensor(a, dtype=torch.long) for n, a in inputs(case).items()}
+    if case["work"] == "fit":
+        model = AutoModelForSequenceClassification.from_pretrained(
+            case["folder"]
+        )
+        model.train()
+        optimizer = torch.optim.AdamW(model.parameters(), 3e-5)
+        labels = torch.zeros(case["batch"], dtype=torch.long)
+
+        def step():
+            optimizer.zero_grad()
+            model(**x, labels=labels).loss.backward()
+            optimizer.step()
+
+        return step
+    model = LongformerModel.from_pretrained(case["folder"]).eval()
+    if case.get("policy") == "mixed_bfloat16":
+        model = model.to(torch.bfloat16)
+    if case.get("jit"):
+        model = torch.compile(model)
+
+    def call():
+        with torch.no_grad():
+            return model(**x).last_hidden_state.float().numpy()
+
+    return call
+
+
+def hf_roberta(case: dict):
+    import torch
+    from transformers import RobertaConfig
+    from transformers import RobertaModel
+
+    config = RobertaConfig(
+        vocab_size=VOCAB,
+        num_hidden_layers=case["layers"],
+        max_position_embeddings=case["seq"] + 2,
+        type_vocab_size=1,
+    )
+    model = RobertaModel(config).eval()
+    given = inputs(case)
+    x = {
+        n: torch.tensor(given[n], dtype=torch.long)
+        for n in ("input_ids", "attention_mask")
+    }
+
+    def call():
+        with torch.no_grad():
+            return model(**x).last_hidden_state.numpy()
+
+    return call
+
+
+def flex_attention(case: dict):
+    import torch
+    from torch.nn.attention import flex_attention as flex
+
+    q, k, v = (torch.tensor(x) for x in heads_of(case))
+    given = inputs(case)
+    mask = torch.tensor(given["attention_mask"]).bool()
+    is_global = torch.tensor(given["global_attention_mask"]).bool()
+    radius, seq = case["window"] // 2, case["seq"]
+
+    def seen(b, h, query, key):
+        near = (query - key).abs() <= radius
+        return (near | is_global[b, key]) & mask[b, key]
+
+    blocks = flex.create_block_mask(
+        seen, case["batch"], None, seq, seq, device="cpu"
+    )
+    compiled = torch.compile(flex.flex_attention)
+
+    def call():
+        with torch.no_grad():
+            out = compiled(q, k, v, block_mask=blocks)
+        return out.transpose(1, 2).reshape(case["batch"], seq, -1).numpy()
+
+    return call
+
+
+def hf_tf(case: dict):
+    import tensorflow as tf
+    from transformers import TFLongformerModel
+
+    model = TFLongformerModel.from_pretrained(case["folder"], from_pt=True)
+    x = {name: tf.constant(array) for name, array in inputs(case).items()}
+    call = tf.function(lambda x: model(**x).last_hidden_state)
+    return lambda: call(x).numpy()
+
+
+# The machine's limit.
+
+
+def floor(case: dict):
+    """Each product at its shape's own rate, and a pass for the rest."""
+    import tensorflow as tf
+
+    low = case.get("policy") == "mixed_bfloat16"
+    dtype = tf.bfloat16 if low else tf.float32
+    batch, seq = case["batch"], case["seq"]
+    hidden, inner, heads = 768, 3072, case.get("heads", 12)
+    keys = min(case["window"] + 128, seq)
+    tokens = batch * seq
+
+    def product(*shapes):
+        a, b = (tf.cast(tf.random.normal(s), dtype) for s in shapes)
+        call = tf.function(lambda a, b: tf.matmul(a, b))
+        return lambda: call(a, b)
+
+    def one_pass(*shape):
+        x = tf.cast(tf.random.normal(shape), dtype)
+        call = tf.function(lambda x: x + tf.cast(1, dtype))
+        return lambda: call(x)
+
+    block = (batch, heads, 128)
+    attention = [
+        (seq // 128, product((*block, 64), (batch, heads, 64, keys))),
+        (seq // 128, product((*block, keys), (batch, heads, keys, 64))),
+        (seq // 128, one_pass(*block, keys)),
+    ]
+    dense = [
+        (4, product((tokens, hidden), (hidden, hidden))),
+        (1, product((tokens, hidden), (hidden, inner))),
+        (1, product((tokens, inner), (inner, hidden))),
+        (1, one_pass(tokens, inner)),
+        (2, one_pass(tokens, hidden)),
+    ]
+    parts = attention if case["work"] == "attention" else attention + dense
+
+    def call():
+        total = 0.0
+        for count, part in parts:
+            part()
+            start = time.perf_counter()
+            repeat = 8 if count > 4 else 2
+            for _ in range(repeat):
+                part()
+            total += count * (time.perf_counter() - start) / repeat
+        return total * case.get("layers", 1)
+
+    call.reports_seconds = True
+    return call
+
+
+PEERS = {
+    "ours": ours,
+    "ours_attention": ours_attention,
+    "hf_torch": hf_torch,
+    "hf_roberta": hf_roberta,
+    "hf_tf": hf_tf,
+    "flex_attention": flex_attention,
+    "floor": floor,
+}
+
+
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    """Answers commands until stdin ends."""
+    peer, case = sys.argv[1], json.loads(sys.argv[2])
+    # Libraries print what they like, answers go where stdout was.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    call = PEERS[peer](case)
+    before = peak_mib()
+    for line in sys.stdin:
+        command, *arguments = line.split()
+        answer: object = {}
+        if command == "time":
+            answer = []
+            for _ in range(int(arguments[0])):
+                start = time.perf_counter()
+                result = call()
+                seconds = time.perf_counter() - start
+                if getattr(call, "reports_seconds", False):
+                    seconds = result
+                answer.append(seconds)
+        elif command == "save":
+            np.save(arguments[0], call())
+        elif command == "peak":
+            answer = {"peak": peak_mib(), "before": before}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
