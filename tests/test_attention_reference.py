@@ -259,3 +259,5 @@ def test_xla_compiles_once_for_a_shape(tmp_path):
         assert programs == len(shapes)
         assert gap < 1e-4
     assert len(shapes) == 2
+    # Nor for what a step changes: weights and the seeds of dropout.
+    assert counts["training"] == [1, 1, 1, 1]

@@ -6,7 +6,6 @@ All of them are here, so that a new release is checked in one place.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -83,28 +82,6 @@ def resize_table(table: keras.layers.Embedding, rows: Any) -> None:
     """
     replace_variable(table, "_embeddings", rows)
     table.input_dim = len(rows)
-
-
-def branch(
-    condition: Any, work: Callable[[], Any], no_work: Callable[[], Any]
-) -> Any:
-    """Returns `work()` where the condition holds, else `no_work()`.
-
-    JAX can't compile a custom gradient within a branch when the gradient
-    uses tensors of the outside. There `work` is always done: it has to give
-    what `no_work` gives where the condition does not hold.
-
-    Args:
-        condition: bool scalar tensor.
-        work: callable without arguments that returns a tensor.
-        no_work: callable that returns one of the same shape, cheaper.
-
-    Returns:
-        A tensor.
-    """
-    if keras.backend.backend() == "jax" and is_traced(condition):
-        return work()
-    return keras.ops.cond(condition, work, no_work)
 
 
 def is_traced(x: Any) -> bool:

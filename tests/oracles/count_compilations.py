@@ -9,6 +9,9 @@ XLA leaves a file for every program that it compiles. Prints JSON:
                 with three values of one shape
     steps       [shape, globals, programs so far, gap to eager mode], one for
                 each call of a model with its gradients
+    training    programs so far after each of some steps with dropout, other
+                weights and other globals each time, of a function that was
+                traced without shapes
 """
 
 from __future__ import annotations
@@ -83,7 +86,28 @@ def main(folder: Path) -> None:
                 for a, b in zip(ours[1:], eager[1:], strict=True)
             ]
             steps.append([shape, kind, count, float(max(gaps))])
-    print(json.dumps({"control": control, "steps": steps}))
+
+    def train(inputs: dict) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = model(inputs, training=True).loss
+        gradients = tape.gradient(loss, weights)
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.assign_sub(0.1 * tf.convert_to_tensor(gradient))
+        return loss
+
+    spec = tf.TensorSpec([None, None], tf.int32)
+    train = tf.function(
+        train,
+        input_signature=[dict.fromkeys(draw_inputs(rng, (2, 9), "1"), spec)],
+        jit_compile=True,
+    )
+    before = programs()
+    training = []
+    for kind in ("1", "2", "17", "all"):
+        train(draw_inputs(rng, (2, 70), kind))
+        training.append(programs() - before)
+    counts = {"control": control, "steps": steps, "training": training}
+    print(json.dumps(counts))
 
 
 def draw_inputs(rng: np.random.Generator, shape: tuple, kind: str) -> dict:

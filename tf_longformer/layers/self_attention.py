@@ -7,7 +7,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from tf_longformer.compat import branch
 from tf_longformer.layers.quantized import RemembersQuantization
 from tf_longformer.ops import GLOBAL_COLUMNS
 from tf_longformer.ops import AttentionPlan
@@ -193,24 +192,16 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
         dropout: Any,
     ) -> Any:
         """Fills in the rows of the global tokens."""
-
-        def many() -> Any:
-            return context + global_attention(
-                self._project(self.query_global, hidden_states),
-                self._project(self.key_global, hidden_states),
-                self._project(self.value_global, hidden_states),
-                plan,
-                dropout,
-            )
-
-        def few() -> Any:
-            batch, _, hidden = ops.shape(hidden_states)
-            index = plan.order[:, :GLOBAL_COLUMNS]
+        first = 0
+        shape = ops.shape(hidden_states)
+        if _has_kernel(self.key_global) and _has_kernel(self.value_global):
+            first = GLOBAL_COLUMNS
+            index = plan.order[:, :first]
             rows = take_tokens(ops.expand_dims(hidden_states, 1), index)[:, 0]
             rows = few_global_attention(
                 ops.reshape(
                     self.query_global(rows),
-                    (batch, GLOBAL_COLUMNS, self.num_heads, self.head_dim),
+                    (shape[0], first, self.num_heads, self.head_dim),
                 ),
                 hidden_states,
                 ops.convert_to_tensor(self.key_global.kernel),
@@ -219,13 +210,19 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
                 plan,
                 dropout,
             )
-            return put_rows(context, rows, plan)
-
-        if not (
-            _has_kernel(self.key_global) and _has_kernel(self.value_global)
-        ):
-            return branch(plan.most > 0, many, lambda: context)
-        return branch(plan.most > GLOBAL_COLUMNS, many, few)
+            context = put_rows(context, rows, plan)
+        tokens = ops.reshape(hidden_states, (-1, shape[2]))
+        projections = (self.query_global, self.key_global, self.value_global)
+        projected = ops.cond(
+            plan.most > first,
+            lambda: tuple(project(tokens) for project in projections),
+            lambda: tuple(ops.zeros_like(tokens) for _ in projections),
+        )
+        projected = (
+            split_heads(ops.reshape(x, shape), self.num_heads)
+            for x in projected
+        )
+        return global_attention(context, *projected, plan, first, dropout)
 
     def _probabilities(
         self,

@@ -7,7 +7,6 @@ from typing import Any
 
 from keras import ops
 
-from tf_longformer.ops.blocks import at_least_zero
 from tf_longformer.ops.blocks import ceil_div
 from tf_longformer.ops.blocks import pad_axis
 
@@ -100,7 +99,9 @@ def plan_attention(
     # Global tokens keep their position as the key, the others come after.
     position = ops.expand_dims(ops.arange(seq, dtype="int32"), 0)
     order = ops.argsort(position + (1 - flags) * seq, axis=1)
-    chunks = at_least_zero(ceil_div(seq - GLOBAL_COLUMNS, GLOBAL_CHUNK))
+    chunks = ceil_div(seq - GLOBAL_COLUMNS, GLOBAL_CHUNK)
+    # A loop that may run has to find a chunk, even where it turns out not to.
+    chunks = max(chunks, 0) if isinstance(seq, int) else ops.maximum(chunks, 1)
     slots = GLOBAL_COLUMNS + chunks * GLOBAL_CHUNK
     order = pad_axis(ops.cast(order, "int32"), 0, slots - seq, axis=1)
     rank = ops.maximum(ops.cumsum(flags, axis=1) - 1, 0)

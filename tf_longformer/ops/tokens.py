@@ -44,19 +44,23 @@ def take_tokens(x: Any, index: Any) -> Any:
     return ops.take(ops.reshape(x, (-1, head_dim)), flat, axis=0)
 
 
-def place_tokens(slots: Any, plan: AttentionPlan) -> Any:
+def place_tokens(slots: Any, plan: AttentionPlan, first: int = 0) -> Any:
     """Puts what global tokens have in their slots at their positions.
 
     Args:
-        slots: tensor `[batch, heads, slots, d]`, the first slots in `order`.
+        slots: tensor `[batch, heads, slots, d]`, consecutive slots of
+            `plan.order`.
         plan: `AttentionPlan` with global tokens.
+        first: int, the first of them. Defaults to `0`.
 
     Returns:
         Tensor `[batch, heads, seq, d]`, zero at all other tokens.
     """
     last = ops.shape(slots)[2] - 1
-    placed = take_tokens(slots, ops.minimum(plan.rank, last))
-    here = ops.logical_and(plan.is_global, plan.rank <= last)
+    rank = plan.rank - first
+    inside = ops.maximum(ops.minimum(rank, last), 0)
+    placed = take_tokens(slots, inside)
+    here = ops.logical_and(plan.is_global, ops.equal(rank, inside))
     return placed * per_token(here, slots.dtype)
 
 
