@@ -41,7 +41,8 @@ ROUNDS = 3
 def read_documents() -> list[str]:
     """Long documents of real text, none of them twice."""
     whole = "".join(
-        path.read_text("utf-8") for path in sorted(DATA.glob("text/*.txt"))
+        path.read_text("utf-8")
+        for path in sorted(DATA.glob("text/gutenberg/*.txt"))
     )
     return [
         whole[start : start + DOCUMENT]
@@ -94,8 +95,8 @@ def make_runs(names: list[str]) -> dict[str, Callable[[], object]]:
         runs["LongformerTextPreprocessor"] = lambda: function(texts)
         for length in (1_000, 10_000, 100_000):
             word = tf.constant([_one_word(length)])
-            runs[f"  one word of {length:,} letters"] = (
-                lambda word=word: function(word)
+            runs[f"  one word of {length:,} letters"] = lambda word=word: (
+                function(word)
             )
     return runs
 
