@@ -42,7 +42,7 @@ def read_documents() -> list[str]:
     """Long documents of real text, none of them twice."""
     whole = "".join(
         path.read_text("utf-8")
-        for path in sorted(DATA.glob("text/gutenberg/*.txt"))
+        for path in sorted(DATA.glob("text/*.txt"))
     )
     return [
         whole[start : start + DOCUMENT]

@@ -138,12 +138,12 @@ def test_the_way_back_to_the_text(tokenizer):
     assert encoding.sequence_ids()[last] == 1
     assert encoding.char_to_token(0) == 1
     assert encoding.char_to_token(0, 5, sequence_index=1) == last
-    assert encoding.token_to_chars(-2) == (3, 9)
     assert encoding.token_to_chars(-2).end == 9
+    assert encoding.token_to_chars(-2) == encoding.token_to_chars(0, last)
     assert encoding.token_to_chars(0) is None
     assert encoding.token_to_word(-2) == 1
     assert encoding.token_to_sequence(0, 0) is None
-    assert encoding.word_to_chars(1, sequence_index=1) == (3, 9)
+    assert encoding.word_to_chars(1, sequence_index=1) == (4, 9)
     assert encoding.word_to_tokens(9) is None
     assert encoding.char_to_word(6) == 1
 

@@ -27,7 +27,7 @@ def test_both_kinds_learn_the_same(kind):
     assert one.get_config() == two.get_config()
 
 
-def test_from_another_tokenizer(tokenizer, capfd):
+def test_from_another_tokenizer(tokenizer):
     tokenizer.model_max_length = 77
     tokenizer.padding_side = "left"
     found = tokenizer.train_new_from_iterator(
@@ -37,8 +37,8 @@ def test_from_another_tokenizer(tokenizer, capfd):
         new_special_tokens=["<a>", AddedToken("<b>", lstrip=True)],
         special_tokens_map={"<mask>": "[MASK]"},
         min_frequency=3,
+        show_progress=False,
     )
-    assert "Compute merges" in capfd.readouterr().err
     assert type(found) is type(tokenizer)
     assert (found.model_max_length, found.padding_side) == (77, "left")
     assert found.mask_token == "[MASK]"
@@ -52,7 +52,7 @@ def test_from_another_tokenizer(tokenizer, capfd):
     [
         ("one text", 300, TypeError, r"Pass `\[text\]`"),
         (TEXTS, 100, ValueError, "room for 256 bytes"),
-        ([1, 2], 300, TypeError, ""),
+        ([1, 2], 300, TypeError, "."),
     ],
 )
 def test_bad_input(kind, texts, size, error, message):
