@@ -57,7 +57,7 @@ def test_hiding(tokenizer, whole_words, side):
     assert not (chosen & special).any()
     np.testing.assert_array_equal(batch["labels"][chosen], whole[chosen])
     np.testing.assert_array_equal(batch["input_ids"][~chosen], whole[~chosen])
-    assert 0.1 < chosen.sum() / (~special).sum() < 0.2
+    assert 0.08 < chosen.sum() / (~special).sum() < 0.23
     found = batch["input_ids"][chosen]
     hidden = (found == tokenizer.mask_token_id).mean()
     same = (found == whole[chosen]).mean()
@@ -137,11 +137,11 @@ def test_labels_of_bad_input(tokenizer):
 
 def test_choices(tokenizer):
     arrays = encode_choices(
-        tokenizer, ["a b c", "d"], [["x", "y z"], ["v", "w"]], max_length=8
+        tokenizer, ["a b c", "d"], [["e", "f g"], ["v", "w"]], max_length=8
     )
     assert {a.shape for a in arrays.values()} == {(2, 2, 8)}
     assert arrays["input_ids"].dtype == np.int32
-    row = tokenizer("a b", "y z")["input_ids"]
+    row = tokenizer("a b", "f g")["input_ids"]
     assert arrays["input_ids"][0, 1].tolist() == row
     assert arrays["global_attention_mask"][0, 1].tolist() == [0] * 5 + [1] * 3
     with pytest.raises(ValueError, match="same number of choices"):

@@ -7,7 +7,7 @@ from tf_longformer import describe_attention
 from tf_longformer import global_attention_mask
 
 # Separators in the texts must not be taken for the row's own.
-PAIR = ["a </s> b", "c"], ["d </s></s> e", "f g"]
+PAIR = ["a</s>b", "c"], ["d</s></s>e", "f g"]
 
 
 def chosen(encoding, mask, row):

@@ -46,8 +46,8 @@ def test_decoding(tokenizer, side):
         tokenizer,
         ["who?", "where?"],
         [CONTEXT, "a b"],
-        max_length=30,
-        stride=6,
+        max_length=40,
+        stride=14,
         answers=answers,
     )
     shape = features.inputs["input_ids"].shape

@@ -46,7 +46,8 @@ def test_small(kind, group):
 def test_roberta(kind, data, text, ids):
     tokenizer = kind.from_pretrained(data / "vocab")
     assert tokenizer(text)["input_ids"] == ids
-    assert tokenizer.decode(ids, skip_special_tokens=True) == text
+    unhidden = text.replace(" <mask>", "")
+    assert tokenizer.decode(ids, skip_special_tokens=True) == unhidden
 
 
 @pytest.mark.checkpoint
