@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import keras
@@ -103,8 +104,9 @@ class LongformerTextPreprocessor(keras.layers.Layer):
             "return_word_ids": return_word_ids,
             "return_sequence_ids": return_sequence_ids,
         }
-        # A copy: a tokenizer can change, a graph can't.
-        self._tokenizer_config = tokenizer.get_config()
+        # A copy, as a tokenizer can change and a graph can't; and as text,
+        # as Keras would wrap and track each of the lists in it.
+        self._tokenizer_json = json.dumps(tokenizer.get_config())
         if max_length is None and tokenizer.is_bounded:
             max_length = tokenizer.model_max_length
         if max_length is None and padding == "max_length":
@@ -124,7 +126,7 @@ class LongformerTextPreprocessor(keras.layers.Layer):
             tokenizer.pad_token_id is not None,
         )
         roles = (tokenizer.cls_token, tokenizer.sep_token, tokenizer.pad_token)
-        self._special = tokenizer.convert_tokens_to_ids(roles)
+        self._special = tuple(tokenizer.convert_tokens_to_ids(roles))
         self._trims = tokenizer.trim_offsets
         self._add_prefix_space = tokenizer.add_prefix_space
         self._tokenize = GraphTokenizer(tokenizer, return_offsets)
@@ -233,14 +235,16 @@ class LongformerTextPreprocessor(keras.layers.Layer):
         return {
             **super().get_config(),
             **self._config,
-            "tokenizer": self._tokenizer_config,
+            "tokenizer": self._tokenizer_json,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> LongformerTextPreprocessor:
         """Makes the layer of what `get_config` returned."""
         config = dict(config)
-        tokenizer = LongformerTokenizer.from_config(config.pop("tokenizer"))
+        tokenizer = LongformerTokenizer.from_config(
+            json.loads(config.pop("tokenizer"))
+        )
         return cls(tokenizer, **config)
 
 

@@ -58,8 +58,8 @@ class KnownTokens(SpecialTokens):
         if known is None or not isinstance(value, str):
             self._know(self._next_id(token.content), token)
         elif not known.special:
-            flags = {**vocabulary.describe(known), "special": True}
-            self._know(self._ids[token.content], AddedToken(**flags))
+            # Of an `added_tokens.json`, which has no flags.
+            self._know(self._ids[token.content], token)
         return token.content
 
     def _know(self, index: int, token: AddedToken) -> None:

@@ -280,7 +280,8 @@ class PretrainedTokenizer(KnownTokens):
         self._frame(tokenizer)
         return tokenizer
 
-    def _frame(self, tokenizer: Tokenizer) -> None:
+    def _frame_tokens(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Returns what stands before texts and behind them, with ids."""
         cls, sep = self._roles["cls_token"], self._roles["sep_token"]
         if cls is None or sep is None:
             raise ValueError(
@@ -289,10 +290,12 @@ class PretrainedTokenizer(KnownTokens):
                 "at their defaults, or pass `add_special_tokens=False` where "
                 "texts are encoded."
             )
+        return (cls, self._known_id(cls)), (sep, self._known_id(sep))
+
+    def _frame(self, tokenizer: Tokenizer) -> None:
         backend.frame(
             tokenizer,
-            (cls, self._known_id(cls)),
-            (sep, self._known_id(sep)),
+            *self._frame_tokens(),
             self.add_prefix_space,
             self.trim_offsets,
         )

@@ -35,6 +35,10 @@ class LongformerTokenizer(BaseLongformerTokenizer):
     def _build(self) -> None:
         self._merger = Merger(self._vocab, self._merges, LETTERS)
         self._added_changed({})
+        self._roles_changed()
+
+    def _roles_changed(self) -> None:
+        self._around = self._frame_tokens()
 
     def _added_changed(self, new: dict[int, AddedToken]) -> None:
         self._finder = AddedTokenFinder(self._added)
@@ -141,7 +145,7 @@ class LongformerTokenizer(BaseLongformerTokenizer):
         self, parts: list[Encoding], add_special_tokens: bool
     ) -> Encoding:
         """Joins the texts of a row, with special tokens around them."""
-        cls, sep = self._roles["cls_token"], self._roles["sep_token"]
+        cls, sep = self._around
         rows = []
         for number, part in enumerate(parts):
             for piece in (part, *part.overflowing):
@@ -149,11 +153,8 @@ class LongformerTokenizer(BaseLongformerTokenizer):
                     trim(piece, self.add_prefix_space)
                 piece.ranges = {number: (0, len(piece))}
             if add_special_tokens:
-                after = (sep or "", self._known_id(sep or ""))
-                before = (
-                    after if number else (cls or "", self._known_id(cls or ""))
-                )
-                part = part.surrounded(before, after, number)
+                before = sep if number else cls
+                part = part.surrounded(before, sep, number)
             rows.append(part)
         return rows[0] if len(rows) == 1 else rows[0].joined(rows[1])
 

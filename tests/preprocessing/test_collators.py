@@ -1,0 +1,148 @@
+"""Batches, hidden tokens, labels of words, choices."""
+
+import numpy as np
+import pytest
+
+from tf_longformer import MaskedLanguageModelCollator
+from tf_longformer import PaddingCollator
+from tf_longformer import align_labels
+from tf_longformer import encode_choices
+
+WORDS = ["the long document has many words"] * 40
+
+
+def test_padding(tokenizer):
+    rows = [
+        {"input_ids": [0, 5, 2], "labels": [-100, 1, -100]},
+        {"input_ids": [0, 2], "labels": [-100, -100]},
+    ]
+    batch = PaddingCollator(tokenizer, buckets=[2, 5])(rows)
+    assert {name: a.dtype for name, a in batch.items()} == {
+        name: np.int32 for name in ("input_ids", "attention_mask", "labels")
+    }
+    assert batch["input_ids"].tolist() == [[0, 5, 2, 1, 1], [0, 2, 1, 1, 1]]
+    assert batch["labels"][0].tolist() == [-100, 1, -100, -100, -100]
+    tokenizer.padding_side = "left"
+    batch = PaddingCollator(tokenizer)(rows)
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [0, 1, 1]]
+    assert batch["labels"][0].tolist() == [-100, 1, -100]
+    labelled = [{"input_ids": [0, 2], "labels": 1}]
+    assert PaddingCollator(tokenizer)(labelled)["labels"].tolist() == [1]
+
+
+def test_padding_of_bad_input(tokenizer):
+    collate = PaddingCollator(tokenizer, buckets=[2])
+    with pytest.raises(ValueError, match="an empty list"):
+        collate([])
+    with pytest.raises(ValueError, match="longer than the largest bucket"):
+        collate([{"input_ids": [0, 5, 2]}])
+    with pytest.raises(ValueError, match="1 of 2 without"):
+        collate([{"input_ids": [0], "labels": 1}, {"input_ids": [0]}])
+    with pytest.raises(ValueError, match="increasing order"):
+        PaddingCollator(tokenizer, buckets=[4, 2])
+
+
+@pytest.mark.parametrize("whole_words", [False, True])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_hiding(tokenizer, whole_words, side):
+    tokenizer.padding_side = side
+    encoding = tokenizer([*WORDS, "a <mask> b </s>"])
+    collate = MaskedLanguageModelCollator(
+        tokenizer, whole_words=whole_words, seed=3
+    )
+    batch = collate(encoding)
+    whole = tokenizer.pad(encoding, return_tensors="np")["input_ids"]
+    chosen = batch["labels"] != -100
+    special = np.isin(whole, tokenizer.all_special_ids)
+    assert not (chosen & special).any()
+    np.testing.assert_array_equal(batch["labels"][chosen], whole[chosen])
+    np.testing.assert_array_equal(batch["input_ids"][~chosen], whole[~chosen])
+    assert 0.08 < chosen.sum() / (~special).sum() < 0.23
+    found = batch["input_ids"][chosen]
+    hidden = (found == tokenizer.mask_token_id).mean()
+    same = (found == whole[chosen]).mean()
+    assert 0.65 < hidden < 0.93
+    assert 0.02 < same < 0.25
+    others = found[(found != tokenizer.mask_token_id)]
+    assert not np.isin(others, tokenizer.all_special_ids).any()
+    again = MaskedLanguageModelCollator(
+        tokenizer, whole_words=whole_words, seed=3
+    )
+    for name, array in again(encoding).items():
+        np.testing.assert_array_equal(array, batch[name])
+    assert (collate(encoding)["labels"] != batch["labels"]).any()
+
+
+def test_whole_words_are_whole(tokenizer):
+    text = "unhyphenated antidisestablishment words"
+    encoding = tokenizer([text] * 50, padding=True)
+    collate = MaskedLanguageModelCollator(
+        tokenizer, probability=0.5, whole_words=True
+    )
+    chosen = collate(encoding)["labels"] != -100
+    words = np.array([-1 if w is None else w for w in encoding.word_ids()])
+    assert np.sum(words == 1) > 2
+    for word in range(3):
+        inside = chosen[:, words == word]
+        assert (inside.all(1) == inside.any(1)).all()
+    assert 30 < chosen[:, words >= 0].mean() * 100 < 70
+
+
+def test_hiding_of_bad_input(tokenizer):
+    with pytest.raises(ValueError, match=r"in \[0, 1\]"):
+        MaskedLanguageModelCollator(tokenizer, probability=2)
+    collate = MaskedLanguageModelCollator(tokenizer, whole_words=True)
+    with pytest.raises(ValueError, match="must be known"):
+        collate([{"input_ids": [0, 5, 2]}])
+    bare = type(tokenizer)(vocab={"a": 0}, mask_token=None)
+    with pytest.raises(ValueError, match="needs a mask token"):
+        MaskedLanguageModelCollator(bare)
+
+
+def test_labels_of_words(tokenizer):
+    words = ["a", "antidisestablishment", "b"]
+    encoding = tokenizer(words, is_split_into_words=True)
+    count = len(encoding["input_ids"]) - 4
+    assert count > 1
+    first = align_labels(encoding, [7, 8, 9])
+    assert first == [-100, 7, 8, *[-100] * (count - 1), 9, -100]
+    every = align_labels(encoding, [7, 8, 9], label_all_tokens=True)
+    assert every == [-100, 7, *[8] * count, 9, -100]
+
+
+def test_labels_of_pieces(tokenizer):
+    """Each word's label is given once, also where it is cut in two."""
+    words = ["a", "antidisestablishment", "b", "antidisestablishment"]
+    encoding = tokenizer(
+        [words, words[:2]],
+        is_split_into_words=True,
+        truncation=True,
+        max_length=6,
+        return_overflowing_tokens=True,
+        padding=True,
+        return_tensors="np",
+    )
+    labels = align_labels(encoding, [[1, 2, 3, 4], [5, 6]])
+    assert labels.shape == encoding["input_ids"].shape
+    assert labels[labels != -100].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_labels_of_bad_input(tokenizer):
+    encoding = tokenizer([["a", "b"]], is_split_into_words=True)
+    with pytest.raises(ValueError, match="a label for each word"):
+        align_labels(encoding, [[1]])
+    with pytest.raises(ValueError, match="labels for each text"):
+        align_labels(encoding, [])
+
+
+def test_choices(tokenizer):
+    arrays = encode_choices(
+        tokenizer, ["a b c", "d"], [["e", "f g"], ["v", "w"]], max_length=8
+    )
+    assert {a.shape for a in arrays.values()} == {(2, 2, 8)}
+    assert arrays["input_ids"].dtype == np.int32
+    row = tokenizer("a b", "f g")["input_ids"]
+    assert arrays["input_ids"][0, 1].tolist() == row
+    assert arrays["global_attention_mask"][0, 1].tolist() == [0] * 5 + [1] * 3
+    with pytest.raises(ValueError, match="same number of choices"):
+        encode_choices(tokenizer, ["a"], [["x"], ["y"]])

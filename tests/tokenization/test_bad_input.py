@@ -1,0 +1,138 @@
+"""Wrong arguments: one clear message each, the same of both classes."""
+
+import numpy as np
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("text", "call", "message"),
+    [
+        (3, {}, "must be a string"),
+        (None, {}, "Replace missing texts"),
+        (b"a", {}, "Decode it"),
+        (np.array(["a"]), {}, "and several a list"),
+        (["a", None], {}, "Replace missing texts"),
+        (["a", 1.5], {}, "among them"),
+        ([["a", "b", "c"]], {}, "is_split_into_words=True"),
+        ("a", {"text_pair": 3}, "second text must be a string"),
+        (["a"], {"text_pair": "b"}, "must be a list"),
+        ("a", {"is_split_into_words": True}, "Split it into words"),
+    ],
+)
+def test_texts(kind, tokenizer, text, call, message):
+    if call.get("is_split_into_words"):
+        tokenizer = kind(vocab=tokenizer.get_vocab(), add_prefix_space=True)
+    with pytest.raises(TypeError, match=message) as info:
+        tokenizer(text, **call)
+    assert "Received: " in str(info.value)
+
+
+LONG = "many words of a long text"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ({"text_pair": ["a", "b"], "text": ["a"]}, "as many second texts"),
+        ({"padding": "longets"}, "`padding` must be"),
+        ({"truncation": "first"}, "`truncation` must be"),
+        ({"padding_side": "up"}, "`padding_side` must be"),
+        ({"return_tensors": "pt"}, "take the arrays of 'np'"),
+        ({"max_length": -1}, "`max_length` must be"),
+        ({"max_length": 2.5}, "`max_length` must be"),
+        ({"stride": True}, "`stride` must be"),
+        ({"pad_to_multiple_of": 0}, "`pad_to_multiple_of` must be"),
+        ({"truncation": True, "max_length": 1}, "leave room for the 2"),
+        (
+            {"truncation": True, "max_length": 3, "text_pair": "a"},
+            "leave room for the 4",
+        ),
+        (
+            {"truncation": True, "max_length": 6, "stride": 4},
+            "a stride of at most 3",
+        ),
+        (
+            {
+                "truncation": True,
+                "max_length": 6,
+                "stride": 5,
+                "add_special_tokens": False,
+            },
+            "`stride` must be smaller",
+        ),
+        (
+            {"truncation": True, "max_length": 10, "stride": 5,
+             "text_pair": LONG},
+            "smaller than the tokens of a piece",
+        ),
+        (
+            {"truncation": "only_second", "max_length": 6, "text_pair": LONG},
+            "Use truncation='longest_first'",
+        ),
+        (
+            {"truncation": "only_second", "max_length": 5},
+            "needs pairs",
+        ),
+        (
+            {"truncation": True, "max_length": 9, "padding": True,
+             "pad_to_multiple_of": 4},
+            "Use max_length=8",
+        ),
+        ({"is_split_into_words": True}, "`add_prefix_space=True`"),
+    ],
+)  # fmt: skip
+def test_values(tokenizer, call, message):
+    call = {"text": LONG, **call}
+    with pytest.raises(ValueError, match=message) as info:
+        tokenizer(**call)
+    assert "Received: " in str(info.value)
+
+
+def test_rows_of_several_lengths(tokenizer):
+    with pytest.raises(ValueError, match="rows of 3 to 4"):
+        tokenizer(["a", "a b"], return_tensors="np")
+
+
+def test_no_pad_token(kind, tokenizer):
+    bare = kind(vocab=tokenizer.get_vocab(), pad_token=None)
+    assert bare.pad_token_id is None
+    with pytest.raises(ValueError, match=r"needs a pad token"):
+        bare(["a"], padding=True)
+
+
+def test_padding(tokenizer):
+    with pytest.raises(TypeError, match="must be a mapping"):
+        tokenizer.pad([[0, 1]])
+    with pytest.raises(ValueError, match="must have `input_ids`"):
+        tokenizer.pad({"attention_mask": [1]})
+    with pytest.raises(ValueError, match="as many rows"):
+        tokenizer.pad({"input_ids": [[0], [1]], "labels": [[1]]})
+    with pytest.raises(ValueError, match="the same inputs"):
+        tokenizer.pad([{"input_ids": [0]}, {"input_ids": [0], "a": [1]}])
+
+
+def test_two_lists_with_special_tokens(tokenizer):
+    with pytest.raises(ValueError, match="are one list"):
+        tokenizer.get_special_tokens_mask([0], [1], True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "needs vocab.json and merges.txt"),
+        ({"vocab": {"a": 0, "b": 0}}, r"id 0 for \['a', 'b'\]"),
+        ({"vocab": {"a": "0"}}, "whole numbers"),
+        ({"vocab": {"a": 0}, "merges": [("a", "b")]}, "'b' is not in"),
+        ({"vocab": {"a": 0, "b": 1}, "merges": [("a", "b")]}, "'ab' is not"),
+        ({"vocab": {"a": 0}, "padding_side": "x"}, "`padding_side`"),
+        ({"vocab": {"a": 0}, "cls_token": None}, "need a `cls_token`"),
+    ],
+)
+def test_making_one(kind, arguments, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        kind(**arguments)("a")
+
+
+def test_a_token_that_is_none(kind):
+    with pytest.raises(TypeError, match="must be a string or an AddedToken"):
+        kind(vocab={"a": 0}, mask_token=3)
