@@ -55,7 +55,11 @@ def open_folder(
     report = {
         "missing": sorted(info["missing_keys"]),
         "unexpected": sorted(info["unexpected_keys"]),
-        "mismatched": sorted(str(item[0]) for item in info["mismatched_keys"]),
+        # Version 4 has names there, version 5 tuples of name and shapes.
+        "mismatched": sorted(
+            item if isinstance(item, str) else item[0]
+            for item in info["mismatched_keys"]
+        ),
         "different": [],
     }
     if reference is not None:

@@ -19,6 +19,7 @@ FLOATS = tuple(np.dtype(name) for name in ("float64", "float32", "float16")) + (
     BFLOAT16,
 )
 MOST_DIMENSIONS = 32
+_ALIGNMENT = 64
 
 
 class Tensor(NamedTuple):
@@ -82,15 +83,21 @@ def read_bytes(
     Raises:
         CheckpointError: if the file ends before.
     """
+    nbytes = count * dtype.itemsize
+    # In a place where TensorFlow takes the numbers as they are, without
+    # another copy of what may be the largest weight of all.
+    room = np.empty(nbytes + _ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % _ALIGNMENT
+    numbers = room[start : start + nbytes]
     try:
         with open(path, "rb") as file:
             file.seek(offset)
-            found = np.fromfile(file, dtype, count)
-    except OSError as error:
+            got = file.readinto(memoryview(numbers))
+    except (OSError, OverflowError) as error:
         raise unreadable(path, "can't be read", error) from error
-    if found.size != count:
+    if got != nbytes:
         raise unreadable(path, "ends too early")
-    return found
+    return numbers.view(dtype)
 
 
 def unreadable(

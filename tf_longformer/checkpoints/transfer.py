@@ -74,8 +74,10 @@ class Matching:
         array = self.file.read(name)
         if self.file.dialect == dialects.PYTORCH and weight.transposed:
             array = array.T
-        # One row of token types serves for all.
-        return np.broadcast_to(array, weight.shape)
+        if array.shape != weight.shape:
+            # One row of token types serves for all.
+            array = np.broadcast_to(array, weight.shape)
+        return array
 
 
 def match(

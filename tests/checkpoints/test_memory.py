@@ -1,0 +1,54 @@
+"""Loading takes the model and its largest tensor, and not much more."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tf_longformer import LongformerConfig
+from tf_longformer import atomic_folder
+from tf_longformer.checkpoints import names
+from tf_longformer.checkpoints import saving
+
+SCRIPT = Path(__file__).with_name("measure_memory.py")
+# The model at the size of the large one, 1.7 GB.
+LARGE = {
+    "vocab_size": 50265,
+    "max_position_embeddings": 4098,
+    "type_vocab_size": 1,
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+}
+
+
+@pytest.mark.slow
+def test_the_large_model(tmp_path):
+    config = LongformerConfig(**LARGE)
+    weights = names.weights(config, names.HEADS[names.BARE])
+    source = saving.Source(
+        names.BARE,
+        list(weights.values()),
+        dict.fromkeys(weights, np.dtype("float32")),
+        lambda weight: np.full(weight.shape, 0.5, "float32"),
+    )
+    form = saving.check_format("safetensors")
+    with atomic_folder.replacing(tmp_path) as replacement:
+        saving.write(replacement, tmp_path, form, source)
+        config.save_pretrained(replacement.path)
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(tmp_path), "TFLongformerModel"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    # What remains is the allocator's.
+    bound = found["weights"] + found["largest"] + 300e6
+    assert found["taken"] < bound, found
