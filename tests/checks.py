@@ -97,8 +97,8 @@ def check_layer(
     check_configuration(make)
     layer = seeded(make)
     variables = symbolic(inputs)
-    spec = layer.compute_output_spec(**variables)
     outputs = layer(**variables)
+    spec = layer.compute_output_spec(**variables)
     model = keras.Model(variables, outputs)
     eager = layer(**inputs)
     for a, b, c in zip(

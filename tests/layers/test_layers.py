@@ -122,6 +122,13 @@ def test_the_mask_of_keras_is_heeded():
             attention_mask=MASK,
         )
         checks.assert_equal(masked, given)
+        # Keras names the mask otherwise where there is another tensor.
+        masked = layer(table(ids), global_attention_mask=GLOBAL)
+        given = layer(keras.ops.convert_to_tensor(table(ids).numpy()), **MASKS)
+        checks.assert_equal(masked, given)
+        assert checks.difference(
+            masked, layer(table(ids).numpy(), global_attention_mask=GLOBAL)
+        )
 
 
 @pytest.mark.parametrize(

@@ -141,10 +141,11 @@ class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
         output_attentions: bool = False,
         output_hidden_states: bool = False,
         mask: Any = None,
+        hidden_states_mask: Any = None,
         training: bool = False,
     ) -> Any:
         plan = plan_attention(
-            first_mask(hidden_states, attention_mask, mask),
+            first_mask(hidden_states, attention_mask, mask, hidden_states_mask),
             global_attention_mask,
         )
         all_hidden_states = [hidden_states]

@@ -73,6 +73,7 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
         self.initializer_range = initializer_range
         self.attention_slots = attention_slots
         self.seed_generator = keras.random.SeedGenerator()
+        self.supports_masking = True
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         hidden = input_shape[-1]

@@ -160,11 +160,14 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
         seeds: Any = None,
         output_attentions: bool = False,
         mask: Any = None,
+        hidden_states_mask: Any = None,
         training: bool = False,
     ) -> Any:
         if plan is None:
             plan = plan_attention(
-                first_mask(hidden_states, attention_mask, mask),
+                first_mask(
+                    hidden_states, attention_mask, mask, hidden_states_mask
+                ),
                 global_attention_mask,
             )
         query = self._project(self.query, hidden_states)
@@ -291,6 +294,9 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
 
 def first_mask(hidden_states: Any, *masks: Any) -> Any:
     """Returns the first mask that is given, or one of all ones.
+
+    Keras passes the mask of the input as `mask` where that is the only
+    tensor, and as `hidden_states_mask` where there are others.
 
     Args:
         hidden_states: tensor `[batch, seq, hidden]`.
