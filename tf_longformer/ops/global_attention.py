@@ -183,8 +183,8 @@ def _attend(
     """
     dropout = dropout or (lambda x, stream: x)
     dtype = score_dtype(query.dtype)
-    not_attended = ops.expand_dims(ops.expand_dims(attended, 1), 1)
-    added = ops.cast(ops.where(not_attended, 0.0, MASKED_SCORE), dtype)
+    attended = ops.expand_dims(ops.expand_dims(attended, 1), 1)
+    added = ops.cast(ops.where(attended, 0.0, MASKED_SCORE), dtype)
 
     def piece(x: Any, step: Any) -> Any:
         batch, groups, _, depth = ops.shape(x)
