@@ -19,8 +19,15 @@ pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "tf_longformer"
-COPIED = ("golden", "oracles", "test_attention_reference.py", "test_golden.py")
+COPIED = (
+    "golden",
+    "oracles",
+    "test_attention_blocks.py",
+    "test_attention_reference.py",
+    "test_golden.py",
+)
 ATTENTION = "test_attention_reference.py::test_eager"
+BLOCKS = "test_attention_blocks.py::test_blocks"
 GRADIENTS = "test_attention_reference.py::test_gradients"
 WEIGHTS = "test_golden.py::test_every_bias_lies_with_its_matrix"
 # Makes sure that it is the copy; a failure need not be made smaller.
@@ -39,16 +46,16 @@ hypothesis.settings.load_profile("mutants")
 MUTANTS = (
     (
         "the window's left edge is off by one",
-        "ops/plan.py",
-        "(offset >= 0) & (offset <= 2 * radius)",
-        "(offset >= 1) & (offset <= 2 * radius)",
+        "ops/band.py",
+        "ops.abs(offset) <= band.radius",
+        "(offset <= band.radius) & (offset > -band.radius)",
         ATTENTION,
     ),
     (
         "the window's right edge is off by one",
-        "ops/plan.py",
-        "(offset >= 0) & (offset <= 2 * radius)",
-        "(offset >= 0) & (offset <= 2 * radius - 1)",
+        "ops/band.py",
+        "ops.abs(offset) <= band.radius",
+        "(offset < band.radius) & (offset >= -band.radius)",
         ATTENTION,
     ),
     (
@@ -56,21 +63,21 @@ MUTANTS = (
         "ops/chunks.py",
         "used = start + lanes < ops.expand_dims(plan.count, 1)",
         "used = start + lanes < ops.expand_dims(plan.count, 1) - 1",
-        ATTENTION,
+        BLOCKS,
     ),
     (
         "global tokens beyond the first chunk are dropped",
         "ops/chunks.py",
-        "chunks = ceil_div(plan.most, GLOBAL_CHUNK)",
-        "chunks = ops.minimum(ceil_div(plan.most, GLOBAL_CHUNK), 1)",
-        ATTENTION,
+        "chunks = ceil_div(plan.most - GLOBAL_COLUMNS, GLOBAL_CHUNK)",
+        "chunks = ceil_div(plan.most - GLOBAL_CHUNK, GLOBAL_CHUNK)",
+        BLOCKS,
     ),
     (
         "a global token counts in the window too",
         "ops/plan.py",
         "local_key = ops.logical_and(attended, ops.logical_not(is_global))",
         "local_key = attended",
-        ATTENTION,
+        BLOCKS,
     ),
     (
         "padding is seen through the window",
@@ -82,9 +89,8 @@ MUTANTS = (
     (
         "padding is seen by global tokens",
         "ops/global_attention.py",
-        "attended = ops.expand_dims(ops.expand_dims(plan.attended, 1), 1)",
-        "attended = ops.ones_like("
-        "ops.expand_dims(ops.expand_dims(plan.attended, 1), 1))",
+        "ops.where(attended, 0.0, MASKED_SCORE)",
+        "ops.where(attended, 0.0, 0.0)",
         ATTENTION,
     ),
     (
@@ -98,17 +104,17 @@ MUTANTS = (
     ),
     (
         "the gradient forgets the softmax's mean",
-        "ops/local_attention.py",
+        "ops/local_gradient.py",
         "return weights * (weights_gradient - delta)",
         "return weights * weights_gradient",
         GRADIENTS,
     ),
     (
         "the gradient of global keys is lost",
-        "ops/local_attention.py",
-        "key_gradient + take_tokens(key_slots, plan.rank) * is_global",
-        "key_gradient",
-        GRADIENTS,
+        "ops/local_gradient.py",
+        "return gradient + place_tokens(columns, work.plan)",
+        "return gradient",
+        BLOCKS,
     ),
     (
         "the key's bias is swapped with key_global's",
@@ -158,7 +164,7 @@ def copy(tmp_path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("test", [ATTENTION, GRADIENTS, WEIGHTS])
+@pytest.mark.parametrize("test", [ATTENTION, BLOCKS, GRADIENTS, WEIGHTS])
 def test_the_copy_passes_as_it_is(copy, test):
     done = run_tests(copy, test)
     assert done.returncode == 0, done.stdout + done.stderr
