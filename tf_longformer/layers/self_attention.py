@@ -201,6 +201,12 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
             first = GLOBAL_COLUMNS
             index = plan.order[:, :first]
             rows = take_tokens(ops.expand_dims(hidden_states, 1), index)[:, 0]
+            # The bias of the keys changes nothing (the softmax cancels it),
+            # and its gradient is zero; without one Keras would warn.
+            key_bias, value_bias = (
+                ops.convert_to_tensor(projection.bias)
+                for projection in (self.key_global, self.value_global)
+            )
             rows = few_global_attention(
                 ops.reshape(
                     self.query_global(rows),
@@ -209,7 +215,7 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
                 hidden_states,
                 ops.convert_to_tensor(self.key_global.kernel),
                 ops.convert_to_tensor(self.value_global.kernel),
-                ops.convert_to_tensor(self.value_global.bias),
+                value_bias + 0.0 * key_bias,
                 plan,
                 dropout,
             )
