@@ -238,7 +238,8 @@ def versions(pythons: dict[str, str]) -> dict:
     """Versions of what was measured, and the machine."""
     code = (
         "import importlib.metadata as m, json, sys;"
-        "d={x.metadata['Name'].lower(): x.version for x in m.distributions()};"
+        "d={x.metadata['Name'].lower().replace('_', '-'): x.version"
+        " for x in m.distributions()};"
         "names=('keras','tensorflow','tensorflow-cpu','torch','transformers');"
         "print(json.dumps({n: d[n] for n in names if n in d}))"
     )
