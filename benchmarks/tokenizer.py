@@ -41,8 +41,7 @@ ROUNDS = 3
 def read_documents() -> list[str]:
     """Long documents of real text, none of them twice."""
     whole = "".join(
-        path.read_text("utf-8")
-        for path in sorted(DATA.glob("text/*.txt"))
+        path.read_text("utf-8") for path in sorted(DATA.glob("text/*.txt"))
     )
     return [
         whole[start : start + DOCUMENT]

@@ -131,6 +131,8 @@ class LongformerTextPreprocessor(keras.layers.Layer):
         self._add_prefix_space = tokenizer.add_prefix_space
         self._tokenize = GraphTokenizer(tokenizer, return_offsets)
 
+    # There is no Python control flow over tensors to be converted.
+    @tf.autograph.experimental.do_not_convert
     def __call__(self, text: Any, text_pair: Any = None, **kwargs: Any) -> Any:
         """Calls the layer; also with strings and lists of strings."""
         return super().__call__(

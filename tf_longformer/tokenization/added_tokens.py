@@ -18,12 +18,12 @@ class Piece(NamedTuple):
     Args:
         start: int.
         end: int.
-        index: int, the id of the added token, or `None` for text.
+        token_id: int, of the added token, or `None` for text.
     """
 
     start: int
     end: int
-    index: int | None
+    token_id: int | None
 
 
 class AddedTokenFinder:
@@ -68,7 +68,7 @@ class AddedTokenFinder:
                 for piece in pieces
                 for part in (
                     _cut(text, piece, pattern, tokens)
-                    if piece.index is None
+                    if piece.token_id is None
                     else (piece,)
                 )
             ]

@@ -63,7 +63,9 @@ class BatchEncoding(UserDict):
         super().__init__(data)
         if encoding is not None and not isinstance(encoding, Sequence):
             encoding = [encoding]
-        self._encodings = encoding
+        self._encodings: list[Any] | None = (
+            None if encoding is None else list(encoding)
+        )
         if n_sequences is None and encoding:
             n_sequences = encoding[0].n_sequences
         self._n_sequences = n_sequences

@@ -42,7 +42,8 @@ class Framing(KnownTokens):
         Returns:
             List of ints.
         """
-        cls, sep = self.cls_token_id, self.sep_token_id
+        cls = self._known_id(self.cls_token or "")
+        sep = self._known_id(self.sep_token or "")
         row = [cls, *token_ids_0, sep]
         return row if token_ids_1 is None else [*row, sep, *token_ids_1, sep]
 
