@@ -119,14 +119,15 @@ MUTANTS = (
     (
         "the key's bias is swapped with key_global's",
         "checkpoints/names.py",
-        "            return TorchName(name.format(**match.groupdict()), "
-        "transposed)\n",
-        "            name = name.format(**match.groupdict())\n"
-        "            if name.endswith('key.bias'):\n"
-        "                name = name.replace('key.', 'key_global.')\n"
-        "            elif name.endswith('key_global.bias'):\n"
-        "                name = name.replace('key_global.', 'key.')\n"
-        "            return TorchName(name, transposed)\n",
+        'tuple(f"{torch}.{name}" for name in kind.torch),',
+        """tuple(
+                f"{torch}_global.bias"
+                if f"{torch}.{name}".endswith(".key.bias")
+                else f"{torch.removesuffix('_global')}.bias"
+                if f"{torch}.{name}".endswith(".key_global.bias")
+                else f"{torch}.{name}"
+                for name in kind.torch
+            ),""",
         WEIGHTS,
     ),
 )
