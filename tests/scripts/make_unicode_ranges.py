@@ -94,7 +94,8 @@ def write(classes: dict[str, set[int]]) -> str:
     ]
     for name, codes in classes.items():
         lines += ["", f'{name} = """']
-        lines += textwrap.wrap(as_ranges(codes), 78)
+        # Not at the hyphens of ranges.
+        lines += textwrap.wrap(as_ranges(codes), 78, break_on_hyphens=False)
         lines += ['"""']
     return "\n".join(lines) + "\n"
 
