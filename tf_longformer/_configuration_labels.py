@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import TypeGuard
 
 if TYPE_CHECKING:
     from tf_longformer.configuration import LongformerConfig
@@ -58,7 +59,7 @@ def invert(label2id: Any) -> dict[Any, str] | None:
         return None
 
 
-def _is_int(value: Any) -> bool:
+def _is_int(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -11,6 +11,7 @@ import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import TypeGuard
 
 from tf_longformer import _configuration_labels as labels
 
@@ -92,12 +93,12 @@ def normalize(name: str, value: Any) -> Any:
     return _as_plain_int(value)
 
 
-def is_int(value: Any) -> bool:
+def is_int(value: Any) -> TypeGuard[int]:
     """Whether `value` is a whole number (booleans don't count)."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def check(config: LongformerConfig) -> None:
+def check(config: Any) -> None:
     """Checks every field of `config` and how the fields fit together.
 
     Args:
@@ -134,10 +135,11 @@ def check(config: LongformerConfig) -> None:
             "computed in the Keras policy, whatever a file holds."
         )
     labels.check(config)
-    if getattr(config, "pruned_heads", None):
+    pruned = getattr(config, "pruned_heads", None)
+    if pruned:
         raise ValueError(
             "`pruned_heads` must be empty: pruned checkpoints aren't "
-            f"supported. Received: pruned_heads={config.pruned_heads!r}. "
+            f"supported. Received: pruned_heads={pruned!r}. "
             "Use the checkpoint from before the pruning."
         )
 
@@ -226,7 +228,8 @@ def _check_token_ids(config: LongformerConfig) -> None:
     for name in ("sep_token_id", "bos_token_id", "eos_token_id"):
         value = getattr(config, name)
         several = name == "eos_token_id" and isinstance(value, list)
-        for item in value if several else [value]:
+        items: list[Any] = value if several else [value]
+        for item in items:
             if item is not None and (not is_int(item) or item < 0):
                 raise ValueError(
                     f"`{name}` must be None or an integer of 0 or more. "

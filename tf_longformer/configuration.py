@@ -103,7 +103,7 @@ class LongformerConfig(SavedConfig):
     """
 
     model_type = "longformer"
-    _shared_defaults: ClassVar[dict[str, Any]] = {
+    _shared_defaults: ClassVar[Mapping[str, Any]] = {
         "architectures": None,
         "chunk_size_feed_forward": 0,
         "dtype": None,

@@ -92,7 +92,7 @@ def read_bytes(
     try:
         with open(path, "rb") as file:
             file.seek(offset)
-            got = file.readinto(memoryview(numbers))
+            got = file.readinto(numbers.data)
     except (OSError, OverflowError) as error:
         raise unreadable(path, "can't be read", error) from error
     if got != nbytes:
