@@ -98,7 +98,9 @@ def test_layer(name, tmp_path):
     checks.check_layer(*LAYERS[name], tmp_path)
 
 
-@pytest.mark.parametrize("name", ["attention", "encoder"])
+@pytest.mark.parametrize(
+    "name", ["attention", pytest.param("encoder", marks=pytest.mark.slow)]
+)
 def test_quantized_parts_are_saved(name, tmp_path):
     make, inputs = LAYERS[name]
     variables = checks.symbolic(inputs)
