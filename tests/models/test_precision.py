@@ -122,6 +122,9 @@ def test_training(policy):
     head = "ForSequenceClassification"
     model = checks.seeded(tiny.make_model, head, dtype=policy)
     optimizer = keras.optimizers.Adam(0.02)
+    if policy == "bfloat16":
+        # 0.999 is 1 there, and so is what corrects Adam's bias 0.
+        optimizer = keras.optimizers.SGD(0.5)
     model.compile(optimizer, jit_compile=policy == "bfloat16")
     data = {**tiny.make_inputs(head), **tiny.make_labels(head)}
     losses = model.fit(data, epochs=8, verbose=0).history["loss"]

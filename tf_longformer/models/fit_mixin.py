@@ -191,11 +191,13 @@ class FitMixin:
         rest = {k: v for k, v in x.items() if k not in self.label_names}
         return rest, y, weight
 
-    def predict_step(self, data: Any) -> Any:
+    def predict_step(self, *arguments: Any) -> Any:
+        # On JAX the state comes before the data.
+        *state, data = arguments
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         if isinstance(x, Mapping):
             x = {k: v for k, v in x.items() if k not in self.label_names}
-        return super().predict_step((x,))
+        return super().predict_step(*state, (x,))
 
     def compute_loss(
         self,

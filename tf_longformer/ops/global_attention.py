@@ -243,6 +243,9 @@ def _attend(rows: _Rows, query: Any, both: Any) -> tuple:
 
         def grad(*args: Any, upstream: Any = None) -> tuple:
             upstreams = args if upstream is None else upstream
+            if len(upstreams) == 1:
+                # JAX hands over the tuple that came out.
+                (upstreams,) = upstreams
             query_gradient, *others = rows.backward(
                 query, both, both, mixed, upstreams[0], total, upstreams[1]
             )
