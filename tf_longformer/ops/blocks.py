@@ -1,8 +1,8 @@
 """Framing of a sequence into overlapping pieces, and its adjoint.
 
-Everything is slices, reshapes and concatenation: shapes are static wherever
-the input's are, and no copy is ever skewed. `benchmarks/frame.py` compares
-this with gathers and with `keras.ops.extract_sequences`.
+Shapes are static wherever the input's are, and no copy is ever skewed.
+Frames are one gather: `benchmarks/frame.py` compares it with slices that are
+concatenated and with `keras.ops.extract_sequences`.
 
 The idea of meeting blocks of queries with concatenated neighbouring blocks
 of keys is that of LongT5's local attention (flaxformer, `tensor_utils.py`).
@@ -98,20 +98,12 @@ def frame(
         frames = ceil_div(samples, frame_step)
     else:
         frames = at_least_zero(1 + (samples - frame_length) // frame_step)
-    # A frame is the union of `parts` consecutive steps, the last one cut.
-    parts = -(-frame_length // frame_step)
-    needed = (frames + parts - 1) * frame_step
-    signal = slice_axis(signal, 0, needed, axis)
-    missing = needed - ops.shape(signal)[axis]
+    needed = (frames - 1) * frame_step + frame_length
+    missing = at_least_zero(needed - samples)
     signal = pad_axis(signal, 0, missing, axis, pad_value)
-    # [..., frames + parts - 1, frame_step, ...]
-    steps = _replace_axes(signal, axis, 1, (frames + parts - 1, frame_step))
-    # [..., frames, parts * frame_step, ...]
-    joined = ops.concatenate(
-        [slice_axis(steps, j, j + frames, axis) for j in range(parts)],
-        axis=axis + 1,
-    )
-    return slice_axis(joined, 0, frame_length, axis + 1)
+    starts = ops.expand_dims(ops.arange(frames, dtype="int32"), 1) * frame_step
+    index = starts + ops.arange(frame_length, dtype="int32")
+    return ops.take(signal, index, axis=axis)
 
 
 def at_least_zero(size: Any) -> Any:
