@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import sys
+from pathlib import Path
 
 from tf_longformer.configuration import LongformerConfig
 
@@ -135,3 +138,24 @@ def count_parameters(config: LongformerConfig) -> int:
         + 4 * hidden
     )
     return (rows + 2) * hidden + config.num_hidden_layers * layer
+
+
+def peak_bytes() -> int | None:
+    """Returns the largest resident size that this process has had.
+
+    Returns:
+        int, in bytes; `None` where the system doesn't say.
+    """
+    try:
+        # Linux's counter of `getrusage` goes on from the process that has
+        # started this one; this one does not.
+        status = Path("/proc/self/status").read_text("utf-8")
+        return 1024 * int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0])
+    except (OSError, IndexError):
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

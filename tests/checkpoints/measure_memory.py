@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import sys
 import tempfile
 
 import tf_longformer
+from tf_longformer import memory
 
 
 def most() -> int:
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return memory.peak_bytes() or 0
 
 
 def main(folder: str, name: str) -> None:

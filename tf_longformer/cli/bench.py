@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from typing import Annotated
@@ -56,6 +55,7 @@ def bench(
     import keras
 
     from tf_longformer.memory import estimate_memory
+    from tf_longformer.memory import peak_bytes
 
     keras.config.set_dtype_policy(policy)
     lengths = sorted(length or [512, 1024, 2048, 4096])
@@ -72,7 +72,7 @@ def bench(
             "batch": batch,
             "seconds": statistics.median(seconds),
             "tokens_per_second": batch * tokens / statistics.median(seconds),
-            "peak_bytes": _peak_bytes(),
+            "peak_bytes": peak_bytes(),
             "estimated_bytes": estimate.total,
         }
         if as_json:
@@ -160,16 +160,6 @@ def _time(call: Callable[[], Any], repeat: int) -> list[float]:
         call()
         seconds.append(time.perf_counter() - start)
     return seconds[2:]
-
-
-def _peak_bytes() -> int | None:
-    """The peak of this process, `None` where the system doesn't say."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _mib(size: int | None) -> str:

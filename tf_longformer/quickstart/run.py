@@ -15,6 +15,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from tf_longformer.export.saved_model import export_saved_model
+from tf_longformer.memory import peak_bytes
 from tf_longformer.models.sequence_classification import (
     TFLongformerForSequenceClassification,
 )
@@ -279,10 +280,5 @@ def _same(difference: float) -> str:
 
 def _peak_memory_gb() -> float | None:
     """Largest resident size of this process; `None` where it isn't known."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # macOS counts bytes, Linux counts kibibytes.
-    return round(size * (1 if sys.platform == "darwin" else 1024) / 1e9, 2)
+    peak = peak_bytes()
+    return None if peak is None else round(peak / 1e9, 2)
