@@ -40,6 +40,13 @@ def register_output_class(cls: type) -> None:
         )
 
 
+def current_path() -> str:
+    """Returns the path of the layer whose weights are being created."""
+    from keras.src.backend.common.name_scope import current_path
+
+    return current_path()
+
+
 def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     """Returns all layers within a layer, at any depth."""
     return list(layer._flatten_layers(include_self=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import ml_dtypes
 import numpy as np
 import pytest
@@ -97,3 +98,22 @@ def test_unknown_keyword(hf):
         tf_longformer.TFLongformerModel.from_pretrained(
             hf / "Model/torch", resume_download=True
         )
+
+
+def test_nothing_is_drawn_that_is_read(hf, monkeypatch):
+    """Drawing takes time, and memory that the allocator never gives back."""
+    drawn = []
+    draw = keras.initializers.RandomNormal.__call__
+
+    def record(self, shape, dtype=None):
+        drawn.append(tuple(shape))
+        return draw(self, shape, dtype=dtype)
+
+    monkeypatch.setattr(keras.initializers.RandomNormal, "__call__", record)
+    folder = hf / "ForTokenClassification" / "safetensors"
+    tf_longformer.TFLongformerForTokenClassification.from_pretrained(folder)
+    assert drawn == []
+    model = tf_longformer.TFLongformerForQuestionAnswering.from_pretrained(
+        folder, num_labels=2
+    )
+    assert drawn == [(model.config.hidden_size, 2)]

@@ -12,7 +12,7 @@ from tf_longformer import TFLongformerSelfAttention
 from tf_longformer.layers.classification_head import (
     LongformerClassificationHead,
 )
-from tf_longformer.layers.initializers import ZeroRowNormal
+from tf_longformer.layers.initializers import Normal
 from tf_longformer.layers.main_layer import TFLongformerMainLayer
 from tf_longformer.layers.masked_lm_head import LongformerMaskedLMHead
 from tf_longformer.layers.pooler import LongformerPooler
@@ -169,9 +169,9 @@ def test_equal_seeds_repeat_the_dropout():
 
 
 def test_new_rows_of_padding_are_zero():
-    values = np.asarray(ZeroRowNormal(0.3, 2, seed=0)((5, 7)))
+    values = np.asarray(Normal(0.3, zero_row=2, seed=0)((5, 7)))
     assert not values[2].any()
     assert values[[0, 1, 3, 4]].all()
-    config = ZeroRowNormal(0.3, 2, seed=0).get_config()
-    same = np.asarray(ZeroRowNormal.from_config(config)((5, 7)))
+    config = Normal(0.3, zero_row=2, seed=0).get_config()
+    same = np.asarray(Normal.from_config(config)((5, 7)))
     np.testing.assert_array_equal(same, values)

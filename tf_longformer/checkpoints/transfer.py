@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 
@@ -52,14 +53,20 @@ class Matching:
         new = {weight.part for weight in self.missing} - known - {"body"}
         return sorted(new)
 
-    def read(self) -> Iterator[tuple[Weight, np.ndarray]]:
+    def read(
+        self, besides: Collection[str] = ()
+    ) -> Iterator[tuple[Weight, np.ndarray]]:
         """Yields weights and arrays in our layout, one at a time.
+
+        Args:
+            besides: our paths of weights to leave out. Defaults to none.
 
         Raises:
             CheckpointError: if the file can't be read.
         """
         for weight, name in self.found:
-            yield weight, self.read_one(weight, name)
+            if weight.path not in besides:
+                yield weight, self.read_one(weight, name)
 
     def read_one(self, weight: Weight, name: str) -> np.ndarray:
         """Returns an array in our layout.

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from tf_longformer.layers.first_token import first_token
+from tf_longformer.layers.initializers import Normal
 from tf_longformer.layers.quantized import RemembersQuantization
 
 
@@ -58,9 +59,7 @@ class LongformerClassificationHead(RemembersQuantization, keras.layers.Layer):
         return keras.layers.Dense(
             units,
             activation=activation,
-            kernel_initializer=keras.initializers.RandomNormal(
-                stddev=self.initializer_range
-            ),
+            kernel_initializer=Normal(self.initializer_range),
             name=name,
             dtype=self.dtype_policy,
         )

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tf_longformer.layers.initializers import ZeroRowNormal
+from tf_longformer.layers.initializers import Normal
 from tf_longformer.layers.quantized import RemembersQuantization
 
 
@@ -74,17 +74,17 @@ class TFLongformerEmbeddings(RemembersQuantization, keras.layers.Layer):
         self.word_embeddings = self._table(
             vocab_size,
             "word_embeddings",
-            ZeroRowNormal(initializer_range, pad_token_id),
+            Normal(initializer_range, zero_row=pad_token_id),
         )
         self.position_embeddings = self._table(
             max_position_embeddings,
             "position_embeddings",
-            ZeroRowNormal(initializer_range, pad_token_id),
+            Normal(initializer_range, zero_row=pad_token_id),
         )
         self.token_type_embeddings = self._table(
             type_vocab_size,
             "token_type_embeddings",
-            keras.initializers.RandomNormal(stddev=initializer_range),
+            Normal(initializer_range),
         )
         self.norm = keras.layers.LayerNormalization(
             epsilon=layer_norm_eps, name="norm", dtype=self.dtype_policy

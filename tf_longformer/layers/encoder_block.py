@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from tf_longformer.layers.activations import get_activation
+from tf_longformer.layers.initializers import Normal
 from tf_longformer.layers.quantized import RemembersQuantization
 from tf_longformer.layers.self_attention import TFLongformerSelfAttention
 from tf_longformer.ops import AttentionPlan
@@ -150,7 +151,7 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
         return ops.reshape(hidden_states, shape), local, far
 
     def _initializer(self) -> keras.initializers.Initializer:
-        return keras.initializers.RandomNormal(stddev=self.initializer_range)
+        return Normal(self.initializer_range)
 
     def _dense(self, units: int, name: str) -> keras.layers.Dense:
         return keras.layers.Dense(

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from tf_longformer.layers.activations import gelu
+from tf_longformer.layers.initializers import Normal
 from tf_longformer.layers.quantized import RemembersQuantization
 
 
@@ -53,9 +54,7 @@ class LongformerMaskedLMHead(RemembersQuantization, keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.dense = keras.layers.Dense(
             input_shape[-1],
-            kernel_initializer=keras.initializers.RandomNormal(
-                stddev=self.initializer_range
-            ),
+            kernel_initializer=Normal(self.initializer_range),
             name="dense",
             dtype=self.dtype_policy,
         )
@@ -70,9 +69,7 @@ class LongformerMaskedLMHead(RemembersQuantization, keras.layers.Layer):
         if not self.tied:
             self.decoder = self.add_weight(
                 shape=(self.vocab_size, input_shape[-1]),
-                initializer=keras.initializers.RandomNormal(
-                    stddev=self.initializer_range
-                ),
+                initializer=Normal(self.initializer_range),
                 name="decoder",
             )
 

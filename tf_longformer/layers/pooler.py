@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from tf_longformer.layers.first_token import first_token
+from tf_longformer.layers.initializers import Normal
 from tf_longformer.layers.quantized import RemembersQuantization
 
 
@@ -35,9 +36,7 @@ class LongformerPooler(RemembersQuantization, keras.layers.Layer):
         self.dense = keras.layers.Dense(
             input_shape[-1],
             activation="tanh",
-            kernel_initializer=keras.initializers.RandomNormal(
-                stddev=self.initializer_range
-            ),
+            kernel_initializer=Normal(self.initializer_range),
             name="dense",
             dtype=self.dtype_policy,
         )

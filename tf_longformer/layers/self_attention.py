@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_longformer.layers.initializers import Normal
 from tf_longformer.layers.quantized import RemembersQuantization
 from tf_longformer.ops import GLOBAL_COLUMNS
 from tf_longformer.ops import AttentionPlan
@@ -117,7 +118,7 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
         self.radius = attention_window // 2
         self.dropout = dropout
         self.kernel_initializer = keras.initializers.get(
-            kernel_initializer or keras.initializers.RandomNormal(stddev=0.02)
+            kernel_initializer or Normal(stddev=0.02)
         )
         self.attention_slots = attention_slots
         self.seed = seed

@@ -19,6 +19,7 @@ from tf_longformer.checkpoints import saving
 from tf_longformer.checkpoints import transfer
 from tf_longformer.checkpoints.locate import locate
 from tf_longformer.configuration import LongformerConfig
+from tf_longformer.layers.initializers import starting_from
 from tf_longformer.models.variables import head_of
 from tf_longformer.models.variables import named_variables
 from tf_longformer.models.variables import source_of
@@ -126,18 +127,22 @@ class CheckpointMixin:
         config = LongformerConfig.from_dict(fields, **config_overrides)
         # Before the model, so that a bad file costs no time.
         file = location.open()
-        model = cls(config, dtype=dtype)
+        table = names.weights(config, names.HEADS[head_of(cls)])
+        first = _Matrices(transfer.match(table.values(), file, config, roberta))
+        with starting_from(first):
+            model = cls(config, dtype=dtype)
+        # Again, as a subclass may have weights of its own.
         variables = named_variables(model)
         matching = transfer.match(
             [weight for weight, _ in variables.values()], file, config, roberta
         )
         transfer.require_complete(matching, ignore_mismatched_sizes)
-        for weight, array in matching.read():
+        for weight, array in matching.read(besides=first.read):
             variables[weight.path].assign(array)
         _log(cls.__name__, matching)
         if not output_loading_info:
             return model
-        return model, _loading_info(head_of(model), matching)
+        return model, _loading_info(head_of(cls), matching)
 
     def save_pretrained(
         self,
@@ -178,7 +183,7 @@ class CheckpointMixin:
         folder = Path(save_directory)
         saving.check_hiding(folder, form)
         config = self.config.copy()
-        config.architectures = [head_of(self)]
+        config.architectures = [head_of(type(self))]
         if stored is not None or config.dtype is not None:
             config.dtype = str(stored or np.dtype(self.variable_dtype))
         with atomic_folder.replacing(folder) as replacement:
@@ -238,13 +243,39 @@ class CheckpointMixin:
             return hub.upload(
                 Path(folder),
                 repo_id,
-                card=model_card.write_card(repo_id, head_of(self), self.config),
+                card=model_card.write_card(
+                    repo_id, head_of(type(self)), self.config
+                ),
                 private=private,
                 token=token,
                 revision=revision,
                 commit_message=commit_message,
                 create_pr=create_pr,
             )
+
+
+class _Matrices:
+    """Reads a model's matrices while the model is built.
+
+    Each layer has one at most.
+    """
+
+    def __init__(self, matching: transfer.Matching):
+        self._matching = matching
+        self._found = {
+            weight.path.rpartition("/")[0]: (weight, name)
+            for weight, name in matching.found
+            if len(weight.shape) == 2
+        }
+        self.read: set[str] = set()
+
+    def __call__(self, layer: str, dtype: str) -> np.ndarray | None:
+        # Our paths begin below the model's name.
+        found = self._found.get(layer.partition("/")[2])
+        if found is None:
+            return None
+        self.read.add(found[0].path)
+        return saving.cast(self._matching.read_one(*found), np.dtype(dtype))
 
 
 def _write_archive(model: Any, path: Path, dtype: np.dtype | None) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keras
 
+from tf_longformer.layers.initializers import Normal
+
 
 def dense_head(model: keras.Model, units: int, name: str) -> keras.layers.Dense:
     """Returns a dense layer with a model's initialisation and policy.
@@ -15,9 +17,7 @@ def dense_head(model: keras.Model, units: int, name: str) -> keras.layers.Dense:
     """
     return keras.layers.Dense(
         units,
-        kernel_initializer=keras.initializers.RandomNormal(
-            stddev=model.config.initializer_range
-        ),
+        kernel_initializer=Normal(model.config.initializer_range),
         name=name,
         dtype=model.dtype_policy,
     )

@@ -28,15 +28,15 @@ class NamedVariable(NamedTuple):
         self.variable.assign(saving.cast(array, np.dtype(self.variable.dtype)))
 
 
-def head_of(model: Any) -> str:
+def head_of(model_class: type) -> str:
     """Returns HF's name of a model's class, also for a subclass of ours."""
-    for cls in type(model).__mro__:
+    for cls in model_class.__mro__:
         name = cls.__name__.removeprefix("TF")
         if cls.__module__.startswith("tf_longformer.") and name in names.HEADS:
             return name
     raise ValueError(
         "A model that is loaded or saved must be one of the TFLongformer... "
-        f"classes, or a subclass. Received: {type(model).__name__}. Subclass "
+        f"classes, or a subclass. Received: {model_class.__name__}. Subclass "
         "`TFLongformerModel`, for example."
     )
 
@@ -52,7 +52,7 @@ def named_variables(model: Any) -> dict[str, NamedVariable]:
     Raises:
         ValueError: if layers were quantised or have LoRA.
     """
-    table = names.weights(model.config, names.HEADS[head_of(model)])
+    table = names.weights(model.config, names.HEADS[head_of(type(model))])
     modules = {path.rpartition("/")[0] for path in table}
     found = {}
     for variable in model.weights:
@@ -82,7 +82,7 @@ def source_of(model: Any, dtype: np.dtype | None) -> saving.Source:
     """
     variables = named_variables(model)
     return saving.Source(
-        head_of(model),
+        head_of(type(model)),
         [weight for weight, _ in variables.values()],
         {
             path: dtype or np.dtype(variable.dtype)
