@@ -9,6 +9,7 @@ from oracles.problems import make_problem
 from test_attention_reference import gap
 from test_attention_reference import layer_for
 
+from tf_longformer.layers import kernels
 from tf_longformer.layers import self_attention
 
 
@@ -23,7 +24,7 @@ def both(monkeypatch):
             problem.is_global,
         )
         short = np.asarray(layer(*inputs))
-        monkeypatch.setattr(self_attention, "_has_kernel", lambda _: False)
+        monkeypatch.setattr(self_attention, "has_kernel", lambda _: False)
         return short, np.asarray(layer(*inputs))
 
     return call
@@ -55,7 +56,7 @@ def test_lora_counts(both):
     assert gap(short, plain) > 1e-2
 
 
-@pytest.mark.parametrize("name", ["key_global", "value_global"])
+@pytest.mark.parametrize("name", ["query_global", "key_global", "value_global"])
 def test_quantized_projections_are_called(both, name):
     problem = make_problem(6, 3, 30, "right", "two")
     layer = fresh_layer(problem)
@@ -69,5 +70,5 @@ def test_only_plain_layers_have_a_kernel():
         def call(self, x):
             return 2 * super().call(x)
 
-    assert self_attention._has_kernel(keras.layers.Dense(3))
-    assert not self_attention._has_kernel(Doubled(3))
+    assert kernels.has_kernel(keras.layers.Dense(3))
+    assert not kernels.has_kernel(Doubled(3))

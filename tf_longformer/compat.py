@@ -123,6 +123,28 @@ def compiling_with_xla() -> bool:
     return False
 
 
+def after(x: Any, other: Any) -> Any:
+    """Returns `x`, for use once `other` is there.
+
+    A graph runs what it can as soon as it can: what the backward pass is to
+    compute again from `x` would be computed in the forward pass and kept.
+
+    Args:
+        x: backend tensor.
+        other: backend tensor that the backward pass begins with.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.control_dependencies([other]):
+            return tf.identity(x)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.lax.optimization_barrier((x, other))[0]
+    return x
+
+
 def is_dataset(x: Any) -> bool:
     """Returns whether `x` is a `tf.data.Dataset`, without importing it."""
     tensorflow = sys.modules.get("tensorflow")

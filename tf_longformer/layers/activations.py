@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from keras import ops
 
-
-def gelu(x: Any) -> Any:
-    """Exact GELU, `x * Phi(x)` (arXiv 1606.08415), by `erf`.
-
-    Keras's own lowers to `Erfc`, which ONNX runtimes do not have.
-    """
-    return 0.5 * x * (1.0 + ops.erf(x * math.sqrt(0.5)))
+from tf_longformer.ops import gelu
 
 
 def gelu_tanh(x: Any) -> Any:

@@ -9,10 +9,15 @@ from keras import ops
 
 from tf_longformer.layers.activations import get_activation
 from tf_longformer.layers.initializers import Normal
+from tf_longformer.layers.kernels import has_kernel
+from tf_longformer.layers.kernels import value_of
 from tf_longformer.layers.quantized import RemembersQuantization
 from tf_longformer.layers.self_attention import TFLongformerSelfAttention
 from tf_longformer.ops import AttentionPlan
 from tf_longformer.ops import ReplayableDropout
+from tf_longformer.ops import add_and_normalize
+from tf_longformer.ops import gelu
+from tf_longformer.ops import gelu_dense
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
@@ -118,8 +123,7 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
         output_attentions: bool = False,
         training: bool = False,
     ) -> tuple[Any, Any, Any]:
-        dropout = _keep
-        attention_seeds = None
+        dropout = attention_seeds = None
         if training:
             if seeds is None:
                 seeds = self.draw_seeds()
@@ -143,12 +147,56 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
         hidden_states, attended = (
             ops.reshape(x, (-1, shape[-1])) for x in (hidden_states, attended)
         )
-        attended = dropout(self.attention_output(attended), 0)
-        hidden_states = self.attention_norm(attended + hidden_states)
-        update = self.activation(self.intermediate(hidden_states))
-        update = dropout(self.output_dense(update), 1)
-        hidden_states = self.output_norm(update + hidden_states)
+        hidden_states = self._add(
+            self.attention_output(attended),
+            hidden_states,
+            self.attention_norm,
+            training,
+            dropout,
+            stream=0,
+        )
+        hidden_states = self._add(
+            self._feed_forward(hidden_states, training),
+            hidden_states,
+            self.output_norm,
+            training,
+            dropout,
+            stream=1,
+        )
         return ops.reshape(hidden_states, shape), local, far
+
+    def _feed_forward(self, hidden_states: Any, training: bool) -> Any:
+        inner = self.intermediate(hidden_states)
+        lean = training and self.activation is gelu
+        if not (lean and has_kernel(self.output_dense)):
+            return self.output_dense(self.activation(inner))
+        return gelu_dense(
+            inner,
+            value_of(self.output_dense.kernel),
+            value_of(self.output_dense.bias),
+        )
+
+    def _add(
+        self,
+        update: Any,
+        residual: Any,
+        norm: keras.layers.LayerNormalization,
+        training: bool,
+        dropout: ReplayableDropout | None,
+        stream: int,
+    ) -> Any:
+        """Drops out, adds and normalises."""
+        if not training:
+            return norm(update + residual)
+        return add_and_normalize(
+            update,
+            residual,
+            value_of(norm.gamma),
+            value_of(norm.beta),
+            norm.epsilon,
+            dropout,
+            stream,
+        )
 
     def _initializer(self) -> keras.initializers.Initializer:
         return Normal(self.initializer_range)
@@ -179,7 +227,3 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
             "initializer_range": self.initializer_range,
             "attention_slots": self.attention_slots,
         }
-
-
-def _keep(x: Any, stream: int) -> Any:
-    return x

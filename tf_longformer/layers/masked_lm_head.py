@@ -7,9 +7,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from tf_longformer.layers.activations import gelu
 from tf_longformer.layers.initializers import Normal
 from tf_longformer.layers.quantized import RemembersQuantization
+from tf_longformer.ops import gelu
 
 
 @keras.saving.register_keras_serializable("tf_longformer")

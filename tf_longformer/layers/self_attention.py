@@ -8,6 +8,8 @@ import keras
 from keras import ops
 
 from tf_longformer.layers.initializers import Normal
+from tf_longformer.layers.kernels import has_kernel
+from tf_longformer.layers.kernels import value_of
 from tf_longformer.layers.quantized import RemembersQuantization
 from tf_longformer.ops import GLOBAL_COLUMNS
 from tf_longformer.ops import AttentionPlan
@@ -18,6 +20,7 @@ from tf_longformer.ops import global_probabilities
 from tf_longformer.ops import local_attention
 from tf_longformer.ops import local_probabilities
 from tf_longformer.ops import plan_attention
+from tf_longformer.ops import projected_global_attention
 from tf_longformer.ops import put_rows
 from tf_longformer.ops import split_heads
 from tf_longformer.ops import take_tokens
@@ -196,43 +199,42 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
         dropout: Any,
     ) -> Any:
         """Fills in the rows of the global tokens."""
-        first = 0
-        shape = ops.shape(hidden_states)
-        if _has_kernel(self.key_global) and _has_kernel(self.value_global):
-            first = GLOBAL_COLUMNS
-            index = plan.order[:, :first]
-            rows = take_tokens(ops.expand_dims(hidden_states, 1), index)[:, 0]
-            # The bias of the keys changes nothing (the softmax cancels it),
-            # and its gradient is zero; without one Keras would warn.
-            key_bias, value_bias = (
-                ops.convert_to_tensor(projection.bias)
-                for projection in (self.key_global, self.value_global)
-            )
-            rows = few_global_attention(
-                ops.reshape(
-                    self.query_global(rows),
-                    (shape[0], first, self.num_heads, self.head_dim),
-                ),
-                hidden_states,
-                ops.convert_to_tensor(self.key_global.kernel),
-                ops.convert_to_tensor(self.value_global.kernel),
-                value_bias + 0.0 * key_bias,
-                plan,
-                dropout,
-            )
-            context = put_rows(context, rows, plan)
-        tokens = ops.reshape(hidden_states, (-1, shape[2]))
         projections = (self.query_global, self.key_global, self.value_global)
-        projected = ops.cond(
-            plan.most > first,
-            lambda: tuple(project(tokens) for project in projections),
-            lambda: tuple(ops.zeros_like(tokens) for _ in projections),
+        if not all(has_kernel(projection) for projection in projections):
+            projected = (self._project(p, hidden_states) for p in projections)
+            return global_attention(context, *projected, plan, 0, dropout)
+        kernels = tuple(value_of(p.kernel) for p in projections)
+        biases = tuple(value_of(p.bias) for p in projections)
+        first = GLOBAL_COLUMNS
+        index = plan.order[:, :first]
+        rows = take_tokens(ops.expand_dims(hidden_states, 1), index)[:, 0]
+        batch, _, hidden = ops.shape(hidden_states)
+        query = ops.matmul(ops.reshape(rows, (-1, hidden)), kernels[0])
+        rows = few_global_attention(
+            ops.reshape(
+                query + biases[0],
+                (batch, first, self.num_heads, self.head_dim),
+            ),
+            hidden_states,
+            kernels[1],
+            kernels[2],
+            # The softmax cancels the bias of the keys. Its gradient is zero;
+            # of a weight without one Keras would warn.
+            biases[2] + 0.0 * biases[1],
+            plan,
+            dropout,
         )
-        projected = (
-            split_heads(ops.reshape(x, shape), self.num_heads)
-            for x in projected
+        context = put_rows(context, rows, plan)
+        return projected_global_attention(
+            context,
+            hidden_states,
+            kernels,
+            biases,
+            self.num_heads,
+            plan,
+            first,
+            dropout,
         )
-        return global_attention(context, *projected, plan, first, dropout)
 
     def _probabilities(
         self,
@@ -316,18 +318,6 @@ def first_mask(hidden_states: Any, *masks: Any) -> Any:
         if mask is not None:
             return mask
     return ops.ones(ops.shape(hidden_states)[:2], dtype="bool")
-
-
-def _has_kernel(projection: Any) -> bool:
-    """Returns whether a projection is `x kernel + bias`.
-
-    A quantized layer also rounds `x`; whatever else has taken its place does
-    what it likes.
-    """
-    return (
-        type(projection) is keras.layers.Dense
-        and projection.quantization_mode is None
-    )
 
 
 def _clone(initializer: Any) -> Any:

@@ -12,6 +12,8 @@ from typing import Any
 
 from keras import ops
 
+from tf_longformer.compat import after
+
 # From Chris Wellons's hash prospector ("lowbias32").
 _MULTIPLIER = 0x846CA68B
 
@@ -44,6 +46,17 @@ class ReplayableDropout:
             Tensor like `x`.
         """
         return x * self.kept(ops.shape(x), stream, x.dtype)
+
+    def after(self, x: Any) -> ReplayableDropout:
+        """Returns the same dropout for use once a tensor is there.
+
+        A mask depends on no tensor: a graph would draw those of all layers
+        at its start, and keep them.
+
+        Args:
+            x: tensor that is to be dropped.
+        """
+        return ReplayableDropout(self.rate, after(self._seed, x))
 
     def kept(self, shape: tuple, stream: Any, dtype: Any) -> Any:
         """Returns what `x` of that shape is multiplied by.

@@ -69,7 +69,7 @@ def local_attention(
 
     @ops.custom_gradient
     def attend(query: Any, key: Any, value: Any) -> tuple:
-        output, log_sum = _forward(work, query, key, value)
+        output, log_sum = _forward(work.after(query), query, key, value)
 
         def grad(*args: Any, upstream: Any = None) -> tuple:
             upstream = args[0] if upstream is None else upstream

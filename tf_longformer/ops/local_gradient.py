@@ -6,8 +6,9 @@ from typing import Any
 
 from keras import ops
 
+from tf_longformer.compat import after
 from tf_longformer.ops.band import frames
-from tf_longformer.ops.blocks import overlap_add
+from tf_longformer.ops.blocks import pad_axis
 from tf_longformer.ops.blocks import slice_axis
 from tf_longformer.ops.chunks import empty_slots
 from tf_longformer.ops.chunks import for_each_chunk
@@ -34,6 +35,8 @@ def local_gradients(
     upstream: Any,
 ) -> tuple:
     """Returns the gradients of query, key and value."""
+    work = work.after(upstream)
+    query, key, value = (after(x, upstream) for x in (query, key, value))
     upstream = upstream * work.wanted(upstream.dtype)
     arguments = (query, key, value, output, log_sum, upstream)
     if work.has_columns:
@@ -137,7 +140,11 @@ def _block_gradients(
             ops.swapaxes(scores_gradient, 2, 3), queries * work.scale
         )
         query_gradient = ops.matmul(scores_gradient, frame.key) * work.scale
-        return join_heads(query_gradient), key_gradient, value_gradient
+        return (
+            join_heads(query_gradient),
+            _pieces(work, key_gradient),
+            _pieces(work, value_gradient),
+        )
 
     query_gradient, *rest = ops.map(
         step, ops.arange(band.blocks, dtype="int32")
@@ -146,25 +153,55 @@ def _block_gradients(
     return query_gradient, *(_collect(work, x) for x in rest)
 
 
-def _collect(work: Work, frames: Any) -> Any:
-    """Adds up gradients of `[blocks, batch, heads, keys, d]` by key."""
+def _pieces(work: Work, gradient: Any) -> list:
+    """Cuts what a block gives to its keys, so that it is cheap to add up.
+
+    Returns:
+        Pieces of a block's width, `[batch, heads, block, d]`, in the order of
+        the keys, and what the columns get; the gradient itself where all
+        keys are in the frame.
+    """
     band = work.band
     if band.whole:
-        return ops.sum(frames, axis=0)
-    frames = ops.transpose(frames, (1, 2, 0, 3, 4))
+        return [gradient]
     size = band.block + 2 * band.radius
+    pieces = []
+    for start in range(0, size, band.block):
+        end = min(start + band.block, size)
+        piece = slice_axis(gradient, start, end, axis=2)
+        pieces.append(pad_axis(piece, 0, start + band.block - end, axis=2))
+    if work.has_columns:
+        end = size + GLOBAL_COLUMNS
+        pieces.append(slice_axis(gradient, size, end, axis=2))
+    return pieces
+
+
+def _collect(work: Work, pieces: list) -> Any:
+    """Adds up the pieces of all blocks, `[blocks, batch, heads, ...]`."""
+    band = work.band
+    if band.whole:
+        return ops.sum(pieces[0], axis=0)
+    columns = pieces.pop() if work.has_columns else None
+    last = len(pieces) - 1
+    # Not by way of whole frames: side by side they are five times as wide as
+    # the sequence.
+    total = sum(
+        pad_axis(piece, shift, last - shift, axis=0)
+        for shift, piece in enumerate(pieces)
+    )
+    batch, heads, _, depth = ops.shape(total)[1:]
     gradient = slice_axis(
-        overlap_add(slice_axis(frames, 0, size, 3), band.block, axis=2),
+        ops.reshape(
+            ops.transpose(total, (1, 2, 0, 3, 4)),
+            (batch, heads, (band.blocks + last) * band.block, depth),
+        ),
         band.radius,
         band.radius + band.seq,
         axis=2,
     )
-    if not work.has_columns:
+    if columns is None:
         return gradient
-    columns = ops.sum(
-        slice_axis(frames, size, size + GLOBAL_COLUMNS, 3), axis=2
-    )
-    return gradient + place_tokens(columns, work.plan)
+    return gradient + place_tokens(ops.sum(columns, axis=0), work.plan)
 
 
 def _chunk_gradients(

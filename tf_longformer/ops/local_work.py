@@ -31,6 +31,12 @@ class Work(NamedTuple):
     def has_columns(self) -> bool:
         return self.plan.most is not None and not self.band.whole
 
+    def after(self, x: Any) -> Work:
+        """Returns the same with masks that are drawn once `x` is there."""
+        if self.dropout is None:
+            return self
+        return self._replace(dropout=self.dropout.after(x))
+
     def drop(self, weights: Any, stream: Any) -> Any:
         if self.dropout is None:
             return weights
