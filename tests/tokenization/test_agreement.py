@@ -3,7 +3,6 @@
 import functools
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -113,19 +112,3 @@ def test_a_very_long_word():
     fast, slow = both(False, True, "right")
     word = "thelongformer" * 8000
     assert slow.encode(word) == fast.encode(word)
-
-
-@pytest.mark.slow
-def test_many_characters():
-    """Code points by themselves, and between others.
-
-    All of the first half of the first plane, and a share of the others.
-    """
-    fast, slow = both(False, True, "right")
-    codes = [*range(0x8000), *range(0xE000, 0x110000, 29)]
-    for start in range(0, len(codes), 5000):
-        texts = [
-            f"a{chr(code)} {chr(code)}1{chr(code)}'s  {chr(code)}"
-            for code in codes[start : start + 5000]
-        ]
-        assert slow(texts) == fast(texts)
