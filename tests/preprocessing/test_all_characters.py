@@ -15,7 +15,7 @@ CODES = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
 STEP = 1 << 14
 # Between others, behind and before spaces, beside a token that takes spaces
 # with it, alone, and beside one that doesn't stand beside a word.
-CONTEXT = "{0}a{0}1 {0}<mask>{0}NEW{0} </s>"
+CONTEXT = "a{0}1 {0} {0}<mask>{0}NEW</s>"
 
 
 def test_every_character():

@@ -3,6 +3,7 @@
 import functools
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -76,6 +77,15 @@ def test_nothing_is_lost(text):
         if "<mask>" not in text:
             ids = tokenizer.encode(text, add_special_tokens=False)
             assert tokenizer.decode(ids) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["é \n bcd", "é é", "é  é bcd", " bcd  bcd ", "new word  abc"]
+)
+def test_added_tokens_that_want_the_same_spaces(text):
+    fast, slow = both(False, True, "right")
+    call = {"text": text, "return_offsets_mapping": True}
+    assert observe(slow, call) == observe(fast, call)
 
 
 def test_merges_in_any_order():

@@ -69,7 +69,7 @@ class PretrainedTokenizer(KnownTokens):
                 vocab_file, merges_file, tokenizer_file
             )
         elif not isinstance(vocab, Vocabulary):
-            vocab = Vocabulary(dict(vocab), [(a, b) for a, b in merges])
+            vocab = vocabulary.from_values(vocab, merges)
         arguments.check_side("padding_side", padding_side)
         arguments.check_side("truncation_side", truncation_side)
         self.errors = errors
