@@ -46,7 +46,7 @@ import tf_longformer
 here = pathlib.Path(__file__).parent
 assert pathlib.Path(tf_longformer.__file__).parent.parent == here.parent
 phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
-hypothesis.settings.register_profile("mutants", phases=phases)
+hypothesis.settings.register_profile("mutants", deadline=None, phases=phases)
 hypothesis.settings.load_profile("mutants")
 """
 # Name, file, what it says, what the mutant says, the tests that see it.

@@ -171,7 +171,7 @@ class PretrainedTokenizer(KnownTokens):
             raise TypeError(
                 f"`from_pretrained` takes arguments of {cls.__name__}. "
                 f"Received: unknown {unknown}. Correct the name or leave it "
-                "out."
+                "out; `truncation` and the like are passed to the call."
             )
         found, options = files.read_folder(folder)
         given = {name: options.pop(name) for name in known & set(options)}
