@@ -283,6 +283,7 @@ def test_embeddings_of_documents(name):
 
 
 @pytest.mark.filterwarnings("ignore:Gradients do not exist")
+@pytest.mark.slow
 def test_a_loop_of_ones_own(name, tmp_path):
     """GradientTape, a subclass with an encoder, tf.train.Checkpoint."""
 

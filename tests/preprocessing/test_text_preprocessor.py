@@ -121,6 +121,23 @@ def test_any_text(case):
     check()
 
 
+def test_added_tokens_beside_words():
+    """What a random text has seldom: each kind of neighbour."""
+    tokenizer = make(added=ADDED)
+    layer = LongformerTextPreprocessor(tokenizer)
+    around = ["", " ", "x", "7", "(", "é"]
+    texts = [
+        f"{before}{token}{after}{more}"
+        for token in ("new word", "NEW", "é", "bcda", "<mask>")
+        for before in around
+        for after in around
+        for more in ("", "x", " x")
+    ]
+    wanted = tokenizer(texts, padding=True, return_tensors="np")
+    found = layer(texts)["input_ids"]
+    np.testing.assert_array_equal(found, wanted["input_ids"])
+
+
 def test_bytes_that_are_no_text():
     layer = LongformerTextPreprocessor(make())
     texts = [b"a\xff b", b"\xed\xa0\x80", b"\xf0\x9f\x98", b"a\x00b", b""]
