@@ -20,8 +20,12 @@ pytestmark = pytest.mark.slow
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "tf_longformer"
 COPIED = (
+    "checks.py",
     "golden",
+    "models",
     "oracles",
+    "preprocessing",
+    "tokenization",
     "test_attention_blocks.py",
     "test_attention_reference.py",
     "test_golden.py",
@@ -30,6 +34,9 @@ ATTENTION = "test_attention_reference.py::test_eager"
 BLOCKS = "test_attention_blocks.py::test_blocks"
 GRADIENTS = "test_attention_reference.py::test_gradients"
 WEIGHTS = "test_golden.py::test_every_bias_lies_with_its_matrix"
+TEXTS = "tokenization/test_golden_texts.py::test_small"
+MERGES = "tokenization/test_agreement.py::test_merges_in_any_order"
+GRAPH = "preprocessing/test_text_preprocessor.py::test_merges_in_any_order"
 # Makes sure that it is the copy; a failure need not be made smaller.
 CONFTEST = """
 import pathlib
@@ -39,7 +46,7 @@ import tf_longformer
 here = pathlib.Path(__file__).parent
 assert pathlib.Path(tf_longformer.__file__).parent.parent == here.parent
 phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
-hypothesis.settings.register_profile("mutants", phases=phases)
+hypothesis.settings.register_profile("mutants", deadline=None, phases=phases)
 hypothesis.settings.load_profile("mutants")
 """
 # Name, file, what it says, what the mutant says, the tests that see it.
@@ -130,6 +137,36 @@ MUTANTS = (
             ),""",
         WEIGHTS,
     ),
+    (
+        "of several spaces none belongs to the next word",
+        "tokenization/characters.py",
+        "|[{space}]+(?![^{space}])|",
+        "|",
+        TEXTS,
+    ),
+    (
+        "pieces of a pair come in another order",
+        "tokenization/encoding.py",
+        "            for left in self.overflowing\n"
+        "            for right in (other, *other.overflowing)\n",
+        "            for right in (other, *other.overflowing)\n"
+        "            for left in self.overflowing\n",
+        TEXTS,
+    ),
+    (
+        "a merge that another one overtook is made all the same",
+        "tokenization/merging.py",
+        "if found is None or found[1] != joined:",
+        "if found is None:",
+        MERGES,
+    ),
+    (
+        "in the graph all of several equal pairs are merged at once",
+        "preprocessing/graph_merges.py",
+        "& ((place - tf.gather(run_place, run)) % 2 == 0)",
+        "",
+        GRAPH,
+    ),
 )
 
 
@@ -165,7 +202,7 @@ def copy(tmp_path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("test", [ATTENTION, BLOCKS, GRADIENTS, WEIGHTS])
+@pytest.mark.parametrize("test", sorted({mutant[4] for mutant in MUTANTS}))
 def test_the_copy_passes_as_it_is(copy, test):
     done = run_tests(copy, test)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,6 +1,9 @@
 """Bad input: the rule, what was received, and what to do."""
 
+import json
+import shutil
 import warnings
+import zipfile
 
 import keras
 import numpy as np
@@ -94,6 +97,102 @@ def test_graph_raises_when_it_runs(model, inputs, message):
     call = tf.function(lambda inputs: model(inputs), input_signature=[specs])
     with pytest.raises(tf.errors.InvalidArgumentError, match="must "):
         call({name: tf.constant(value) for name, value in inputs.items()})
+
+
+@pytest.mark.parametrize("name", ["input_ids", "attention_mask"])
+@pytest.mark.parametrize("dtype", ["array", "tensor", "text", "list"])
+def test_texts_are_no_numbers(model, name, dtype):
+    text = {
+        "array": np.array([["a"] * 7] * 2),
+        "tensor": tf.constant([["a"] * 7] * 2),
+        "text": "a text",
+        "list": ["a text"],
+    }[dtype]
+    with pytest.raises(ValueError, match=f"`{name}` must hold numbers.*token"):
+        model(**{"input_ids": IDS, name: text})
+
+
+@pytest.fixture
+def embeds():
+    """Embeddings, of which two numbers are none."""
+    embeds = np.zeros((2, 7, 6), "float32")
+    embeds[1, 2, 3], embeds[0, 0, 0] = np.nan, np.inf
+    return embeds
+
+
+def test_embeddings_that_are_not_finite(model, embeds):
+    with pytest.raises(ValueError, match="(?s)be finite.*2 of 84.*Look for"):
+        model(inputs_embeds=embeds)
+    other = make()
+    # XLA drops assertions, so that the host looks.
+    other.compile("sgd", jit_compile=True)
+    with pytest.raises(ValueError, match="be finite"):
+        other.predict({"inputs_embeds": embeds}, verbose=0)
+
+
+@pytest.mark.slow
+def test_embeddings_that_are_not_finite_in_a_graph(model, embeds):
+    call = tf.function(lambda x: model(inputs_embeds=x).last_hidden_state)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="be finite"):
+        call(tf.constant(embeds))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    make("ForSequenceClassification").save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"hidden_size": 8}, r"embeddings.weight \(file \(37, 6\), model"),
+        ({"intermediate_size": 7}, "intermediate.dense.weight .*file"),
+        ({"vocab_size": 38}, r"\(file \(37, 6\), model \(38, 6\)\)"),
+        ({"max_position_embeddings": 30}, "position_embeddings.weight"),
+        ({"num_hidden_layers": 2}, r"missing \(22\): .*layer.1.attention"),
+        ({"num_labels": 5}, "`ignore_mismatched_sizes=True`"),
+        ({"num_attention_heads": 4}, "`hidden_size` must be a multiple"),
+        ({"attention_window": [4, 4]}, "a list of one per layer"),
+        ({"hidden_act": "gelo"}, "the name of an activation"),
+    ],
+)
+def test_overrides_that_contradict_the_weights(folder, overrides, message):
+    cls = tf_longformer.TFLongformerForSequenceClassification
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        cls.from_pretrained(folder, **overrides)
+
+
+def test_keras_files_that_are_none(folder, tmp_path):
+    model = make("ForSequenceClassification")
+    model.save(tmp_path / "model.keras")
+    whole = (tmp_path / "model.keras").read_bytes()
+    shutil.copy(folder / "config.json", tmp_path)
+    for content in (b"no archive", whole[: len(whole) // 2]):
+        (tmp_path / "model.keras").write_bytes(content)
+        with pytest.raises(ValueError, match="`.keras` zip file"):
+            keras.models.load_model(tmp_path / "model.keras")
+        with pytest.raises(ValueError, match=r"no .keras file.*save it again"):
+            type(model).from_pretrained(tmp_path)
+
+
+def test_a_keras_file_of_another_version(tmp_path):
+    model = make("ForSequenceClassification")
+    model.save(tmp_path / "old.keras")
+    with (
+        zipfile.ZipFile(tmp_path / "old.keras") as old,
+        zipfile.ZipFile(tmp_path / "new.keras", "w") as new,
+    ):
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                config["config"]["format"] = 99
+                content = json.dumps(config)
+            new.writestr(name, content)
+    with pytest.raises(ValueError, match="format 99, of another version"):
+        keras.models.load_model(tmp_path / "new.keras")
 
 
 def fit_data(**changes):

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from models import tiny
 
+from tf_longformer import TFLongformerForMaskedLM
 from tf_longformer import TFLongformerForTokenClassification
 
 
@@ -87,6 +88,26 @@ print(repr(model.fit(data, verbose=0, shuffle=False).history["loss"][0]))
     ).stdout
     history = model.fit({**inputs, **labels}, verbose=0, shuffle=False).history
     assert float(printed.split()[-1]) == pytest.approx(history["loss"][0])
+
+
+def test_training_without_global_tokens_warns_of_nothing():
+    """A warning would be an error here; others still come through."""
+    inputs, labels = data("ForMaskedLM")
+    del inputs["global_attention_mask"]
+    model = tiny.make_model("ForMaskedLM")
+    model.compile("sgd", run_eagerly=True)
+    model.fit({**inputs, **labels}, verbose=0)
+    model.train_on_batch({**inputs, **labels})
+
+    class Extended(TFLongformerForMaskedLM):
+        def build_head(self):
+            super().build_head()
+            self.extra = self.add_weight(shape=(), name="extra")
+
+    model = Extended(model.config)
+    model.compile("sgd", run_eagerly=True)
+    with pytest.warns(UserWarning, match="Gradients do not exist.*extra"):
+        model.fit({**inputs, **labels}, verbose=0)
 
 
 def fresh(head="ForTokenClassification", **compiled):

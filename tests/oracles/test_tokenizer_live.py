@@ -143,6 +143,19 @@ def test_whole_texts(ask, folder):
         assert found == answer
 
 
+@pytest.mark.slow
+def test_differences_of_their_slow_tokenizer(tmp_path):
+    """The committed list is what version 4's two tokenizers differ in."""
+    interpreter = os.environ.get("TF_LONGFORMER_ORACLE_4")
+    if not interpreter:
+        pytest.skip("TF_LONGFORMER_ORACLE_4 doesn't name an interpreter")
+    script = SMALL.parents[2] / "scripts/make_slow_differences.py"
+    found = tmp_path / "found.json"
+    subprocess.run([interpreter, script, found], check=True)
+    listed = SMALL.parent / "slow_differences.json"
+    assert json.loads(found.read_text()) == json.loads(listed.read_text())
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_folders_of_ours(ask, folder, tmp_path, kind):
     """What we save is read back equal, whatever is in it."""

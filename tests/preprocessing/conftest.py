@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from tokenization.conftest import data
 
 from tf_longformer import LongformerTokenizer
 from tf_longformer import LongformerTokenizerFast
 
+__all__ = ["SMALL", "data", "tokenizer"]
 SMALL = Path(__file__).parents[1] / "golden/tokenizer/small"
 
 

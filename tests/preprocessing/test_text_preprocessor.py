@@ -10,6 +10,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
+from models import tiny
 from preprocessing.conftest import SMALL
 from tokenization.strategies import TEXTS
 from tokenizers import AddedToken
@@ -120,6 +121,23 @@ def test_any_text(case):
     check()
 
 
+def test_added_tokens_beside_words():
+    """What a random text has seldom: each kind of neighbour."""
+    tokenizer = make(added=ADDED)
+    layer = LongformerTextPreprocessor(tokenizer)
+    around = ["", " ", "x", "7", "(", "é"]
+    texts = [
+        f"{before}{token}{after}{more}"
+        for token in ("new word", "NEW", "é", "bcda", "<mask>")
+        for before in around
+        for after in around
+        for more in ("", "x", " x")
+    ]
+    wanted = tokenizer(texts, padding=True, return_tensors="np")
+    found = layer(texts)["input_ids"]
+    np.testing.assert_array_equal(found, wanted["input_ids"])
+
+
 def test_bytes_that_are_no_text():
     layer = LongformerTextPreprocessor(make())
     texts = [b"a\xff b", b"\xed\xa0\x80", b"\xf0\x9f\x98", b"a\x00b", b""]
@@ -207,6 +225,76 @@ def test_in_a_saved_model(tmp_path):
     texts = ["It's NEW <mask>", "", "Wörter 123"]
     wanted = tokenizer(texts, padding=True)["input_ids"]
     assert done.stdout.strip().splitlines()[-1] == str(wanted)
+
+
+def strings_to_logits():
+    """A module that serves texts, and what a model gives for their ids."""
+    tokenizer = make()
+    module = tf.Module()
+    module.model = tiny.make_model(
+        "ForSequenceClassification", vocab_size=len(tokenizer)
+    )
+    module.layer = LongformerTextPreprocessor(
+        tokenizer, max_length=16, padding="max_length"
+    )
+    compiled = tf.function(
+        lambda inputs: module.model(inputs).logits, jit_compile=True
+    )
+    module.serve = tf.function(
+        lambda texts: {"logits": compiled(module.layer(texts))},
+        input_signature=[tf.TensorSpec([None], tf.string, "texts")],
+    )
+    encoding = tokenizer(
+        FEW,
+        truncation=True,
+        max_length=16,
+        padding="max_length",
+        return_tensors="np",
+    )
+    # The head's own global token is the layer's default.
+    return module, module.model(encoding).logits
+
+
+FEW = ["A long text, <mask> and more.", "", "Wörter 123"]
+
+
+def test_a_compiled_model_behind():
+    """XLA has no strings, but what follows them has it."""
+    module, wanted = strings_to_logits()
+    found = module.serve(tf.constant(FEW))["logits"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_compiled_model_behind_in_files_and_training(tmp_path):
+    module, wanted = strings_to_logits()
+    tf.saved_model.save(
+        module, tmp_path, signatures={"serving_default": module.serve}
+    )
+    serve = tf.saved_model.load(tmp_path).signatures["serving_default"]
+    found = serve(texts=tf.constant(FEW))["logits"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    # In training the strings stay in the pipeline.
+    data = tf.data.Dataset.from_tensor_slices((FEW, [0, 2, 1])).batch(3)
+    module.model.compile("sgd", jit_compile=True)
+    history = module.model.fit(
+        data.map(lambda x, y: (module.layer(x), y)), shuffle=False, verbose=0
+    )
+    assert np.isfinite(history.history["loss"]).all()
+
+
+@pytest.mark.checkpoint
+def test_a_novel(data):
+    """A whole book in one piece, of RoBERTa's tokens."""
+    path = data / "text/gutenberg/1342_pride_and_prejudice.txt"
+    text = path.read_text("utf-8")
+    tokenizer = LongformerTokenizerFast.from_pretrained(data / "vocab")
+    layer = LongformerTextPreprocessor(tokenizer, **EVERYTHING)
+    found = tf.function(lambda texts: layer(texts))(tf.constant([text]))
+    wanted = expected(tokenizer, [text], None, "cls")
+    assert wanted["input_ids"].shape[1] > 100_000
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(found[name], value, name)
 
 
 def test_merges_in_any_order():

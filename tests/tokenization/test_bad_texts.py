@@ -88,6 +88,36 @@ def test_values(tokenizer, call, message):
     assert "Received: " in str(info.value)
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ({"pad_to_max_length": True}, "pass `padding='max_length'`"),
+        ({"truncation_strategy": "only_first"}, "pass `truncation=...`"),
+        ({"trunctation": True}, "unknown \\['trunctation'\\]. Correct"),
+    ],
+)
+@pytest.mark.parametrize("name", ["__call__", "encode", "encode_plus"])
+def test_arguments_of_old_code(tokenizer, name, call, message):
+    with pytest.raises(TypeError, match=message):
+        getattr(tokenizer, name)("a", **call)
+
+
+@pytest.mark.parametrize("ids", ["text", None, [1.5], [[0, "a"]]])
+def test_what_are_no_ids(tokenizer, ids):
+    for name in ("decode", "batch_decode", "convert_ids_to_tokens"):
+        with pytest.raises(TypeError, match="must be whole numbers.*Received"):
+            getattr(tokenizer, name)(ids)
+
+
+def test_what_are_no_tokens(tokenizer):
+    with pytest.raises(TypeError, match="use `convert_ids_to_tokens`"):
+        tokenizer.convert_tokens_to_ids(3)
+    with pytest.raises(TypeError, match="a string or an AddedToken"):
+        tokenizer.add_tokens(3)
+    with pytest.raises(TypeError, match="`tokenize` takes one text"):
+        tokenizer.tokenize(["a", "b"])
+
+
 def test_rows_of_several_lengths(tokenizer):
     with pytest.raises(ValueError, match="rows of 3 to 4"):
         tokenizer(["a", "a b"], return_tensors="np")
@@ -124,12 +154,15 @@ def test_two_lists_with_special_tokens(tokenizer):
         ({"vocab": {"a": "0"}}, "whole numbers"),
         ({"vocab": {"a": 0}, "merges": [("a", "b")]}, "'b' is not in"),
         ({"vocab": {"a": 0, "b": 1}, "merges": [("a", "b")]}, "'ab' is not"),
+        ({"vocab": ["a"]}, "a mapping of tokens to ids"),
+        ({"vocab": {"a": 0}, "merges": ["a b"]}, "must be pairs of tokens"),
         ({"vocab": {"a": 0}, "padding_side": "x"}, "`padding_side`"),
         ({"vocab": {"a": 0}, "cls_token": None}, "need a `cls_token`"),
     ],
 )
 def test_making_one(kind, arguments, message):
-    with pytest.raises((ValueError, FileNotFoundError), match=message):
+    errors = (ValueError, TypeError, FileNotFoundError)
+    with pytest.raises(errors, match=message):
         kind(**arguments)("a")
 
 

@@ -1,12 +1,16 @@
 """The committed table is what the library does, and what its script writes."""
 
+import json
 import re
 from pathlib import Path
 
 import tokenizers
 from scripts import make_unicode_ranges as script
+from tokenization.conftest import SMALL
 from tokenizers.pre_tokenizers import ByteLevel
 
+from tf_longformer import LongformerTokenizer
+from tf_longformer import LongformerTokenizerFast
 from tf_longformer.tokenization import characters
 from tf_longformer.tokenization import unicode_ranges
 
@@ -46,6 +50,22 @@ def test_the_script_writes_the_file():
     text = Path(unicode_ranges.__file__).read_text("utf-8")
     version = re.compile("`tokenizers` library .*")
     assert version.sub("", script.write(classes)) == version.sub("", text)
+
+
+def test_characters_that_hugging_face_s_slow_tokenizer_cuts_otherwise():
+    """Ours in Python does as the fast ones do; the list is of its script."""
+    listed = json.loads(
+        (SMALL.parent / "slow_differences.json").read_text("utf-8")
+    )
+    assert members(listed["before_mask"]) == {0x1C, 0x1D, 0x1E, 0x1F}
+    codes = sorted(members(listed["words"] + " " + listed["before_mask"]))
+    assert len(codes) > 10_000
+    fast, slow = (
+        kind.from_pretrained(SMALL)
+        for kind in (LongformerTokenizerFast, LongformerTokenizer)
+    )
+    text = "".join(f"a{chr(code)}1 {chr(code)}<mask>" for code in codes)
+    assert slow.encode(text) == fast.encode(text)
 
 
 def test_words():

@@ -116,12 +116,19 @@ def as_tensor(name: str, value: Any) -> Any:
             ) from error
         if name in MASKS_AND_IDS and value.ndim == 1 and value.size:
             value = value[None]
+    if isinstance(value, str | bytes):
+        value = np.asarray(value)
     if isinstance(value, np.ndarray | np.generic):
-        if value.dtype.kind not in "biuf":
-            raise ValueError(
-                f"`{name}` must hold numbers. Received: dtype {value.dtype}. "
-                "Turn text into ids with a tokenizer first."
-            )
+        is_number = value.dtype.kind in "biuf"
+    else:
+        # TensorFlow's; numbers of Python have no dtype.
+        is_number = "string" not in str(getattr(value, "dtype", ""))
+    if not is_number:
+        raise ValueError(
+            f"`{name}` must hold numbers. Received: dtype {value.dtype}. "
+            "Turn text into ids with a tokenizer first."
+        )
+    if isinstance(value, np.ndarray | np.generic):
         if value.dtype in (np.int64, np.uint64, np.uint32):
             limits = np.iinfo(np.int32)
             # What does not fit stays wide, for the range check to name it.

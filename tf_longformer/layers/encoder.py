@@ -128,6 +128,11 @@ class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
             for index, window in enumerate(windows)
         ]
 
+    @property
+    def layer(self) -> list[LongformerEncoderBlock]:
+        """The blocks, as transformers calls them."""
+        return self.blocks
+
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         for block in self.blocks:
             block.build(input_shape)

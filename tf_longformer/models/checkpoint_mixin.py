@@ -107,7 +107,8 @@ class CheckpointMixin:
             raise TypeError(
                 "`from_pretrained` takes its own keywords and fields of "
                 f"LongformerConfig. Received: unknown {unknown}. Correct the "
-                "name or leave it out."
+                "name or leave it out; `trainable` and the like are set "
+                "afterwards, on the model."
             )
         location = locate(
             pretrained_model_name_or_path,

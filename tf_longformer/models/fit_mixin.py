@@ -6,7 +6,10 @@ with optional fields does not have; here they are matched by name.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import warnings
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +20,20 @@ from tf_longformer import losses
 from tf_longformer.models.host_checks import checked_data
 from tf_longformer.models.row_weights import has_row_labels
 from tf_longformer.models.row_weights import weights_of_classes
+
+# What Keras warns of where no token is global.
+_UNUSED = r"Gradients do not exist for variables \[('\S+_global/\w+'(, )?)+\]"
+
+
+@contextlib.contextmanager
+def _unused_projections() -> Iterator[None]:
+    """Projections of global tokens may go unused, and then stay as they are.
+
+    Keras would ask whether the loss was forgotten.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _UNUSED, UserWarning)
+        yield
 
 
 class FitMixin:
@@ -84,7 +101,9 @@ class FitMixin:
                 `class_weight` is given where labels are not of classes, or
                 can't be reached.
         """
-        return super().fit(**self._prepared(super().fit, x, y, args, kwargs))
+        given = self._prepared(super().fit, x, y, args, kwargs)
+        with _unused_projections():
+            return super().fit(**given)
 
     def evaluate(
         self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
@@ -98,9 +117,9 @@ class FitMixin:
         self, x: Any, y: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         """Trains on one batch; inputs as for `fit`."""
-        return super().train_on_batch(
-            **self._prepared(super().train_on_batch, x, y, args, kwargs)
-        )
+        given = self._prepared(super().train_on_batch, x, y, args, kwargs)
+        with _unused_projections():
+            return super().train_on_batch(**given)
 
     def test_on_batch(
         self, x: Any, y: Any = None, *args: Any, **kwargs: Any

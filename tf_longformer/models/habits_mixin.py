@@ -12,6 +12,18 @@ from tf_longformer.compat import quantization_mode
 from tf_longformer.compat import replace_variable
 from tf_longformer.compat import resize_table
 
+# Names of transformers' TensorFlow classes, and what takes their place.
+_ELSEWHERE = {
+    "prepare_tf_dataset": (
+        "Pass arrays or a `tf.data.Dataset` of dicts to `fit`; "
+        "`tf_longformer.PaddingCollator` fills rows up."
+    ),
+    "hf_compute_loss": (
+        "Pass the labels to the call, or `internal_loss(labels, outputs)`."
+    ),
+    "serving": "Export with `tf_longformer.export_saved_model`.",
+}
+
 
 class HabitsMixin:
     """Embeddings, counts and switches under the names of transformers.
@@ -28,6 +40,13 @@ class HabitsMixin:
         shape = (1,) * (self.input_rank - 2) + (2, 3)
         ids = np.full(shape, self.config.pad_token_id, "int32")
         return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+
+    def __getattr__(self, name: str) -> Any:
+        advice = _ELSEWHERE.get(name, "")
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}. "
+            f"{advice}".rstrip()
+        )
 
     # Embeddings.
 

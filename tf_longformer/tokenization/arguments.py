@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import operator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,16 @@ TRUNCATIONS = (
 # What a tokenizer's files say where no length is set.
 VERY_LARGE = int(1e30)
 _UNBOUNDED = int(1e20)
+
+
+# What old code passes, and what to pass instead.
+_RENAMED = {
+    "pad_to_max_length": "`padding='max_length'`",
+    "truncation_strategy": "`truncation=...`, of the same values",
+    "max_len": "`max_length`",
+    "return_token_type_id": "`return_token_type_ids`",
+    "batch_text_or_text_pairs": "the texts as the first argument",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +128,22 @@ def choose_layout(
         )
     return Layout(
         fill, cut, max_length, stride, multiple, padding_side, truncation_side
+    )
+
+
+def refuse_unknown(unknown: Mapping[str, Any]) -> None:
+    """Raises a `TypeError` for arguments that a call doesn't have."""
+    if not unknown:
+        return
+    fixes = [
+        f"Instead of `{name}` pass {_RENAMED[name]}."
+        for name in unknown
+        if name in _RENAMED
+    ]
+    raise TypeError(
+        "A tokenizer must be called with arguments that it has. Received: "
+        f"unknown {sorted(unknown)}. "
+        + (" ".join(fixes) or "Correct the name or leave it out.")
     )
 
 

@@ -99,6 +99,7 @@ class BaseLongformerTokenizer(Training, Decoding, Framing):
         return_offsets_mapping: bool = False,
         return_length: bool = False,
         verbose: bool = True,
+        **unknown: Any,
     ) -> BatchEncoding:
         """Encodes a text or a pair, or several of them.
 
@@ -137,6 +138,7 @@ class BaseLongformerTokenizer(Training, Decoding, Framing):
                 `length`. Defaults to `False`.
             verbose: bool, whether a row longer than `model_max_length` is
                 logged. Defaults to `True`.
+            **unknown: none; what old code passes is named in the error.
 
         Returns:
             `BatchEncoding` of lists: `[seq]` for a single text, `[batch,
@@ -144,10 +146,11 @@ class BaseLongformerTokenizer(Training, Decoding, Framing):
             both axes.
 
         Raises:
-            TypeError: if the texts aren't strings.
+            TypeError: if the texts aren't strings, or an argument is unknown.
             ValueError: if arguments don't go together, or texts can't be cut
                 to `max_length` as asked.
         """
+        arguments.refuse_unknown(unknown)
         kind = tensors.check_kind(return_tensors)
         if is_split_into_words and not self.add_prefix_space:
             raise ValueError(
@@ -248,7 +251,16 @@ class BaseLongformerTokenizer(Training, Decoding, Framing):
 
         Returns:
             List of strings.
+
+        Raises:
+            TypeError: for several texts.
         """
+        if not isinstance(text, str) and not kwargs.get("is_split_into_words"):
+            raise TypeError(
+                "`tokenize` takes one text. Received: "
+                f"{type(text).__name__}. Call it for each, or pass the list "
+                "to the tokenizer itself and ask `tokens(row)`."
+            )
         kwargs["add_special_tokens"] = add_special_tokens
         return self(text, pair, **kwargs).tokens()
 

@@ -50,8 +50,11 @@ class Decoding(KnownTokens):
 
         Returns:
             str, or a list of them. Ids that there are not give nothing.
+
+        Raises:
+            TypeError: if the ids aren't whole numbers.
         """
-        ids = tensors.to_lists(token_ids)
+        ids = tensors.to_ids(token_ids)
         if isinstance(ids, list) and ids and isinstance(ids[0], list):
             return [
                 self.decode(
@@ -75,9 +78,10 @@ class Decoding(KnownTokens):
         clean_up_tokenization_spaces: bool | None = None,
     ) -> list[str]:
         """Returns the texts of rows of ids, arguments as of `decode`."""
+        rows = tensors.to_ids(sequences)
         return [
             self.decode(row, skip_special_tokens, clean_up_tokenization_spaces)
-            for row in tensors.to_lists(sequences)
+            for row in (rows if isinstance(rows, list) else [rows])
         ]
 
     @staticmethod

@@ -9,6 +9,7 @@ from typing import Any
 
 from tokenizers import AddedToken
 
+from tf_longformer.tokenization import tensors
 from tf_longformer.tokenization import vocabulary
 from tf_longformer.tokenization.special_tokens import ROLES
 from tf_longformer.tokenization.special_tokens import SpecialTokens
@@ -135,9 +136,17 @@ class KnownTokens(SpecialTokens):
 
         Returns:
             int, or list of ints; that of `unk_token` for what isn't known.
+
+        Raises:
+            TypeError: for something else.
         """
         if isinstance(tokens, str):
             return self._ids.get(tokens, self.unk_token_id)
+        if not isinstance(tokens, Iterable):
+            raise TypeError(
+                "Tokens must be a string or several strings. Received: "
+                f"{tokens!r}. For ids use `convert_ids_to_tokens`."
+            )
         unknown = self.unk_token_id
         return [self._ids.get(token, unknown) for token in tokens]
 
@@ -147,17 +156,20 @@ class KnownTokens(SpecialTokens):
         """Returns the token of an id, or of each of several.
 
         Args:
-            ids: int, or iterable of ints.
+            ids: int, or iterable, array or tensor of ints.
             skip_special_tokens: bool, whether to leave out special tokens of
                 several. Defaults to `False`.
 
         Returns:
             str, or list of strings; `None` for an id that there isn't.
+
+        Raises:
+            TypeError: if the ids aren't whole numbers.
         """
-        if not isinstance(ids, Iterable):
-            return self._tokens.get(int(ids))
+        numbers = tensors.to_ids(ids)
+        if not isinstance(numbers, list):
+            return self._tokens.get(numbers)
         skipped = set(self.all_special_ids) if skip_special_tokens else ()
-        numbers = [int(index) for index in ids]
         return [self._tokens.get(i) for i in numbers if i not in skipped]
 
     def add_tokens(self, new_tokens: Any, special_tokens: bool = False) -> int:
@@ -175,7 +187,7 @@ class KnownTokens(SpecialTokens):
         Raises:
             TypeError: for what isn't a token.
         """
-        if isinstance(new_tokens, str | AddedToken):
+        if not isinstance(new_tokens, list | tuple):
             new_tokens = [new_tokens]
         defaults = {"special": True, "normalized": False}
         changed = {}

@@ -69,7 +69,7 @@ class PretrainedTokenizer(KnownTokens):
                 vocab_file, merges_file, tokenizer_file
             )
         elif not isinstance(vocab, Vocabulary):
-            vocab = Vocabulary(dict(vocab), [(a, b) for a, b in merges])
+            vocab = vocabulary.from_values(vocab, merges)
         arguments.check_side("padding_side", padding_side)
         arguments.check_side("truncation_side", truncation_side)
         self.errors = errors
@@ -171,7 +171,7 @@ class PretrainedTokenizer(KnownTokens):
             raise TypeError(
                 f"`from_pretrained` takes arguments of {cls.__name__}. "
                 f"Received: unknown {unknown}. Correct the name or leave it "
-                "out."
+                "out; `truncation` and the like are passed to the call."
             )
         found, options = files.read_folder(folder)
         given = {name: options.pop(name) for name in known & set(options)}

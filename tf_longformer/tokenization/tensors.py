@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -102,3 +104,32 @@ def to_lists(value: Any) -> Any:
             return list(value)
         return [to_lists(item) for item in value]
     return value
+
+
+def to_ids(value: Any) -> Any:
+    """Returns an id, or nested lists of ids, as Python's integers.
+
+    Args:
+        value: int, iterable, array or tensor.
+
+    Returns:
+        int, or nested lists of ints.
+
+    Raises:
+        TypeError: for anything else than whole numbers.
+    """
+    try:
+        return _whole(to_lists(value))
+    except TypeError:
+        text = repr(value)
+        raise TypeError(
+            "Ids must be whole numbers, in lists, arrays or tensors. "
+            f"Received: {text if len(text) <= 60 else f'{text[:60]}...'}. "
+            "Pass what a tokenizer gave as `input_ids`."
+        ) from None
+
+
+def _whole(ids: Any) -> Any:
+    if isinstance(ids, Iterable) and not isinstance(ids, str | bytes):
+        return [one if type(one) is int else _whole(one) for one in ids]
+    return operator.index(ids)

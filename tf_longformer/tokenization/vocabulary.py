@@ -84,6 +84,37 @@ def _check_merges(
                 )
 
 
+def from_values(vocab: Any, merges: Any) -> Vocabulary:
+    """Returns a `Vocabulary` of a dict and pairs, as callers pass them.
+
+    Args:
+        vocab: mapping of tokens to ids.
+        merges: iterable of pairs of tokens.
+
+    Returns:
+        `Vocabulary`.
+
+    Raises:
+        TypeError: for something else.
+        ValueError: if they don't fit together.
+    """
+    if not isinstance(vocab, Mapping):
+        raise TypeError(
+            "A vocabulary must be a mapping of tokens to ids. Received: "
+            f"{type(vocab).__name__}. For a file pass `vocab_file`."
+        )
+    pairs = []
+    for merge in merges:
+        if not isinstance(merge, list | tuple) or len(merge) != 2:
+            raise TypeError(
+                "Merges must be pairs of tokens. Received: "
+                f"{merge!r} among them. Split a line, e.g. "
+                "`tuple(line.split())`."
+            )
+        pairs.append((merge[0], merge[1]))
+    return Vocabulary(dict(vocab), pairs)
+
+
 def as_added_token(value: Any, **defaults: bool) -> AddedToken:
     """Returns an `AddedToken` of a string, a file's dict, or such a token.
 
