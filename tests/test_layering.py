@@ -66,6 +66,7 @@ TENSORFLOW = {
     "preprocessing.graph_words",
     "preprocessing.text_preprocessor",
     "serving.saved_model",
+    "serving.warmup",
 }
 # ... and those that ask it something inside a function, when it is the
 # backend.

@@ -39,11 +39,13 @@ class Row(NamedTuple):
         inputs: whatever the predictor made of the record.
         length: int, tokens, or a guess at them.
         group: rows of another group can't be in its batch.
+        alone: bool, whether no other row can.
     """
 
     inputs: Any
     length: int
     group: Hashable = None
+    alone: bool = False
 
 
 class Predictor(Protocol):
@@ -180,7 +182,8 @@ def _batches(
         # The longest is the first and says how many fit.
         for index in sorted(places, key=lambda i: (-rows[i].length, i)):
             fits = (len(batch) + 1) * rows[(batch or [index])[0]].length
-            if batch and (fits > most_tokens or len(batch) == most_rows):
+            full = fits > most_tokens or len(batch) == most_rows
+            if batch and (full or rows[index].alone):
                 yield batch
                 batch = []
             batch.append(index)

@@ -32,9 +32,11 @@ class SavedModelPredictor:
 
     A record is an object with the inputs of the signature by name; what else
     it has is left alone, and a signature with one input takes that itself.
-    Rows of ids are padded to the longest of their batch; where
-    `attention_mask` isn't given, all tokens are attended to. Strings of CSV
-    are read as JSON where the input isn't text.
+    Rows of ids are padded to the longest of their batch, and results end with
+    the row; where `attention_mask` isn't given, all tokens are attended to.
+    Texts of which the model pads the results, as it alone knows their tokens,
+    go through it one by one. Strings of CSV are read as JSON where the input
+    isn't text.
 
     Args:
         version: `Version`.
@@ -59,6 +61,12 @@ class SavedModelPredictor:
             )
             for name, spec in self._signature.inputs.items()
         }
+        self._alone = all(
+            spec.dtype == "string" for spec in self._specs.values()
+        ) and any(
+            spec.shape is None or None in spec.shape[1:]
+            for spec in self._signature.outputs.values()
+        )
 
     @property
     def name(self) -> str:
@@ -98,7 +106,8 @@ class SavedModelPredictor:
         }
         if mask_missing:
             arrays[MASK] = np.ones_like(arrays[IDS])
-        return make_row(arrays)
+        row = make_row(arrays)
+        return row._replace(alone=True) if self._alone else row
 
     def run(self, rows: Sequence[Row]) -> list[dict[str, np.ndarray]]:
         """See `Predictor`."""

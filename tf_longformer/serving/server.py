@@ -14,6 +14,7 @@ from tf_longformer.serving.application import Application
 from tf_longformer.serving.folders import find_version
 from tf_longformer.serving.requests import Limits
 from tf_longformer.serving.saved_model import SavedModel
+from tf_longformer.serving.warmup import warm_up
 
 
 def run_server(
@@ -29,6 +30,7 @@ def run_server(
 ) -> None:
     """Serves a SavedModel until the process is told to stop.
 
+    Requests that the folder brings to warm up are run before it listens.
     SIGTERM and SIGINT stop it: it takes no more connections, and requests
     that have come are answered first.
 
@@ -60,6 +62,7 @@ def run_server(
     limits = limits or Limits()
     with _bind(host, port) as listener:
         model = SavedModel(version.path)
+        warm_up(model, version.path)
         application = Application(version, model, limits, workers, queue)
         address = listener.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
