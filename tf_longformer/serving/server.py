@@ -76,6 +76,8 @@ def run_server(
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # As proxies keep theirs; idle ones don't delay a stop.
+                timeout_keep_alive=75,
                 timeout_graceful_shutdown=math.ceil(limits.seconds) + 1,
             ),
             lambda: announce(
