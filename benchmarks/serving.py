@@ -142,36 +142,49 @@ def closed_loop(
     }
 
 
+def in_process(model, folder: Path) -> dict[str, Callable[..., object]]:
+    """Returns the model and the SavedModel as functions of tensors."""
+    import tensorflow as tf
+
+    spec = tf.TensorSpec([None, None], tf.int32)
+
+    @tf.function(input_signature=[spec, spec])
+    def call(input_ids, attention_mask):
+        return model(input_ids, attention_mask, training=False).logits
+
+    signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    return {
+        "model": lambda **x: call(**x).numpy(),
+        "saved_model": lambda **x: signature(**x)["logits"].numpy(),
+    }
+
+
 def in_turn(
-    url: str, model, folder: Path, length: int, rows: int, rounds: int
+    url: str,
+    functions: dict[str, Callable[..., object]],
+    length: int,
+    rows: int,
+    rounds: int,
 ) -> dict:
-    """Times server, SavedModel and model, one call of each after another."""
+    """Times model, SavedModel and server, one call of each after another."""
     import tensorflow as tf
 
     inputs = make_inputs(length, rows)
     tensors = {name: tf.constant(array) for name, array in inputs.items()}
-    signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
-    function = tf.function(lambda x: model(x).logits)
     client, body = Client(url), body_of(inputs)
 
-    def timed(call: Callable[[], object]) -> float:
-        start = time.perf_counter()
-        call()
-        return time.perf_counter() - start
-
-    calls = {
-        "model": lambda: timed(lambda: function(tensors).numpy()),
-        "saved_model": lambda: timed(
-            lambda: signature(**tensors)["logits"].numpy()
-        ),
-        "server": lambda: client.ask(body),
-    }
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in range(rounds + 2):
-        for name, call in calls.items():
-            seconds = call()
-            if turn > 1:
-                times[name].append(seconds)
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    times["server"] = []
+    for turn in range(rounds + 1):
+        for name, found in times.items():
+            start = time.perf_counter()
+            if name == "server":
+                client.ask(body)
+            else:
+                functions[name](**tensors)
+            # The first is warming up.
+            if turn:
+                found.append(time.perf_counter() - start)
     medians = {name: statistics.median(t) for name, t in times.items()}
     return {"length": length, "rows": rows, **medians}
 
@@ -200,11 +213,12 @@ def main() -> None:
             env={**os.environ, "PYTHONPATH": str(HERE.parent)},
         )
         url = server.stdout.readline().strip().rpartition(" ")[2]
+        functions = in_process(model, folder)
         turns, cells = [], []
         try:
             for length, rows in TURNS:
                 turns.append(
-                    in_turn(url, model, folder, length, rows, arguments.rounds)
+                    in_turn(url, functions, length, rows, arguments.rounds)
                 )
                 print(turns[-1], flush=True)
             for cell in CELLS:

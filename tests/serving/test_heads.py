@@ -6,9 +6,11 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from models.tiny import make_inputs
 from models.tiny import make_model
 from serving.client import Server
 from serving.client import needs_server
+from serving.toy import save_toy
 
 from tf_longformer import LongformerTokenizerFast
 from tf_longformer import export_saved_model
@@ -212,6 +215,70 @@ def test_a_run_that_is_killed_again_and_again(tmp_path):
     assert target.read_bytes() == whole.read_bytes()
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"model", "in.jsonl", "whole", "out"}
+
+
+PEAK = """
+import resource, sys
+from tf_longformer.cli.app import main
+try:
+    main(["predict", *sys.argv[1:]])
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs resource")
+def test_memory_is_bounded(tmp_path):
+    """A file of sixteen times the size takes no more of it."""
+    folder = save_toy(tmp_path / "toy/1")
+    rng = random.Random(0)
+    ids = [rng.randrange(60) for _ in range(3000)]
+    peaks = []
+    for count in (1000, 16_000):
+        source = tmp_path / f"{count}.jsonl"
+        with open(source, "w") as file:
+            for index in range(count):
+                length = 1 + 7 * index % 1000
+                file.write(json.dumps({"input_ids": ids[:length]}) + "\n")
+        done = subprocess.run(
+            [
+                *(sys.executable, "-c", PEAK, folder, source),
+                *(tmp_path / f"{count}.out", "--signature", "tags"),
+            ],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        peaks.append(int(done.stdout.split()[-1]))
+        assert len(read(tmp_path / f"{count}.out")) == count
+    assert peaks[1] < 1.15 * peaks[0]
+
+
+@needs_server
+@pytest.mark.slow
+def test_a_body_that_never_comes(tmp_path):
+    server = Server(save_toy(tmp_path / "toy/1"), "--max-seconds", 1)
+    parts = urlsplit(server.url)
+    with socket.create_connection((parts.hostname, parts.port)) as client:
+        client.sendall(
+            f"POST {parts.path}:predict HTTP/1.1\r\nHost: x\r\n"
+            'Content-Length: 100\r\n\r\n{"inst'.encode()
+        )
+        client.settimeout(30)
+        answer = client.makefile("rb").read().decode()
+    assert answer.startswith("HTTP/1.1 408 ")
+    assert "sent within 1 seconds" in answer
+    # One that goes away in between, and garbage, do no harm either.
+    for garbage in (b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nx", b"\0\1"):
+        with socket.create_connection((parts.hostname, parts.port)) as client:
+            client.sendall(garbage)
+    body = {"signature_name": "text", "instances": ["a"]}
+    assert server.predict(body)[0] == 200
+    code, errors = server.stop()
+    assert code == 0
+    assert "Traceback" not in errors
 
 
 @needs_server

@@ -17,7 +17,7 @@ from tf_longformer.configuration import LongformerConfig
 from tf_longformer.models.keras_conversion import CLASSES
 from tf_longformer.preprocessing.choices import encode_choices
 from tf_longformer.serving.prediction import Row
-from tf_longformer.serving.prediction import folder_identity
+from tf_longformer.serving.prediction import identity
 from tf_longformer.serving.predictors import IDS
 from tf_longformer.serving.predictors import MASK
 from tf_longformer.serving.predictors import make_row
@@ -94,9 +94,8 @@ class CheckpointPredictor:
 
     def settings(self) -> dict[str, Any]:
         """See `Predictor`."""
-        path = Path(self._checkpoint)
-        identity = folder_identity(path) if path.is_dir() else {}
-        return {"model": identity, "checkpoint": self._checkpoint}
+        files = identity(Path(self._checkpoint))
+        return {"model": files, "checkpoint": self._checkpoint}
 
     def prepare(self, value: Any) -> Row:
         """See `Predictor`."""

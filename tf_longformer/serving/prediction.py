@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import tempfile
@@ -232,18 +231,19 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
 
-def folder_identity(folder: Path) -> dict[str, list[int]]:
+def identity(model: Path) -> dict[str, list[int]]:
     """Returns what changes when a model is saved again.
 
     Args:
-        folder: the model's folder.
+        model: the model's folder or file.
 
     Returns:
-        Dict of size and time of change, by file.
+        Dict of size and time of change, by file; empty if it is elsewhere.
     """
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    paths = [model, *sorted(model.rglob("*"))] if model.is_dir() else [model]
     return {
-        str(path.relative_to(folder)): [stat.st_size, stat.st_mtime_ns]
-        for path in itertools.islice(files, 1000)
+        str(path.relative_to(model)): [stat.st_size, stat.st_mtime_ns]
+        for path in paths
+        if path.is_file()
         for stat in (path.stat(),)
     }

@@ -13,7 +13,7 @@ import numpy as np
 
 from tf_longformer.serving.folders import Version
 from tf_longformer.serving.prediction import Row
-from tf_longformer.serving.prediction import folder_identity
+from tf_longformer.serving.prediction import identity
 from tf_longformer.serving.saved_model import DEFAULT
 from tf_longformer.serving.saved_model import SavedModel
 from tf_longformer.serving.tensors import TensorSpec
@@ -76,7 +76,7 @@ class SavedModelPredictor:
     def settings(self) -> dict[str, Any]:
         """See `Predictor`."""
         return {
-            "model": folder_identity(self._version.path),
+            "model": identity(self._version.path),
             "signature": self._name,
         }
 

@@ -24,7 +24,7 @@ _LONGEST_MESSAGE = 600
 _ASSERTION = re.compile(r"assertion failed: \[(.*)\] \[(.*)\]", re.DOTALL)
 _NOISE = re.compile(
     r"Graph execution error:|Detected at node .*|<stack traces? .*>"
-    r"|\s*\[\[\{\{node.*|\s*\(\d+\) [A-Z_]+: |\[Op:.*\]"
+    r"|\s*\[\[\{\{.*|\s*\(\d+\) [A-Z_]+: |\[Op:.*\]"
     r"|\d+ (successful|derived).*",
 )
 
