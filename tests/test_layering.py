@@ -31,6 +31,7 @@ RANKS = {
     "models": 5,
     "export": 6,
     "tasks": 6,
+    "serving": 7,
     "quickstart": 7,
     "cli": 8,
     "__main__": 9,
@@ -64,6 +65,8 @@ TENSORFLOW = {
     "preprocessing.graph_tokenizer",
     "preprocessing.graph_words",
     "preprocessing.text_preprocessor",
+    "serving.saved_model",
+    "serving.warmup",
 }
 # ... and those that ask it something inside a function, when it is the
 # backend.
@@ -81,6 +84,7 @@ DEPENDENCIES = {
     *("keras", "numpy", "optree", "h5py", "safetensors", "tokenizers"),
     *("rich", "typer", "tensorflow", "jax"),
     *("ml_dtypes", "huggingface_hub"),
+    *("google", "orjson", "prometheus_client", "starlette", "uvicorn"),
 }
 MOST_LINES = 400
 

@@ -17,7 +17,9 @@ from tf_longformer.cli.console import error_console
 from tf_longformer.cli.console import report_error
 from tf_longformer.cli.convert import convert
 from tf_longformer.cli.info import info
+from tf_longformer.cli.predict import predict
 from tf_longformer.cli.quickstart import quickstart
+from tf_longformer.cli.serve import serve
 
 DEBUG = "--debug"
 
@@ -42,6 +44,13 @@ app.command(
 app.command(
     epilog="Example: tf-longformer bench --length 4096 --policy mixed_bfloat16"
 )(bench)
+app.command(
+    epilog="Example: tf-longformer predict savedmodels/my-classifier "
+    "documents.jsonl labels.jsonl"
+)(predict)
+app.command(
+    epilog="Example: tf-longformer serve savedmodels/my-classifier --port 8501"
+)(serve)
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import traceback
@@ -17,12 +18,15 @@ console = Console(highlight=False)
 error_console = Console(stderr=True, highlight=False)
 
 
-def import_backend() -> None:
+def import_backend(keras: bool = True) -> None:
     """Imports Keras and TensorFlow without their start-up messages.
 
     Some of them come before TensorFlow reads its own log level, so that the
     process's standard error is shut while it is imported. Whoever sets
     `TF_CPP_MIN_LOG_LEVEL` sees them.
+
+    Args:
+        keras: bool, whether Keras is needed. Defaults to `True`.
 
     Raises:
         ImportError: one of them isn't installed; the message names the
@@ -37,8 +41,9 @@ def import_backend() -> None:
         if silent:
             with open(os.devnull, "w", encoding="utf-8") as nowhere:
                 os.dup2(nowhere.fileno(), 2)
-        import keras  # noqa: F401
-        import tensorflow  # noqa: F401
+        if keras:
+            importlib.import_module("keras")
+        importlib.import_module("tensorflow")
     except ModuleNotFoundError as error:
         raise ImportError(
             "This command needs TensorFlow and Keras. Received: "

@@ -1,0 +1,85 @@
+"""Which folder to load: a version, or the highest one of a model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+_GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
+
+
+class Version(NamedTuple):
+    """A SavedModel with the name and the number that clients know it by."""
+
+    path: Path
+    name: str
+    number: int
+
+
+def find_version(folder: str | os.PathLike) -> Version:
+    """Finds the SavedModel that a folder stands for.
+
+    Args:
+        folder: string or path. The SavedModel itself, or a folder with one
+            for each version, `my-model/1`, `my-model/2`, of which the
+            highest is taken, as TensorFlow Serving does.
+
+    Returns:
+        `Version`. A SavedModel in a folder whose name is no number has the
+        name of that folder and the number 1.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: it is neither.
+    """
+    path = Path(folder).absolute()
+    if not path.exists():
+        raise FileNotFoundError(
+            "The model must be a folder. Received: "
+            f"{str(folder)!r}, which doesn't exist. Give the folder that "
+            "`tf-longformer export` wrote."
+        )
+    if is_saved_model(path):
+        if _is_number(path.name):
+            return Version(path, path.parent.name, int(path.name))
+        return Version(path, path.name, 1)
+    numbers = []
+    if path.is_dir():
+        numbers = [
+            int(item.name)
+            for item in path.iterdir()
+            if _is_number(item.name) and item.is_dir()
+        ]
+    if not numbers:
+        raise ValueError(
+            "The folder must be a SavedModel (it holds saved_model.pb), or "
+            "hold one for each version, in folders named 1, 2, ... "
+            f"Received: {str(folder)!r}. Give the folder that "
+            "`tf-longformer export` wrote."
+        )
+    highest = path / str(max(numbers))
+    if not is_saved_model(highest):
+        raise ValueError(
+            "The highest version must be a SavedModel. Received: "
+            f"{str(highest)!r}, without saved_model.pb. Export it again or "
+            "remove it."
+        )
+    return Version(highest, path.name, max(numbers))
+
+
+def is_model(path: Path) -> bool:
+    """Whether a folder is a SavedModel or has versions in it."""
+    return path.is_dir() and (
+        is_saved_model(path)
+        or any(_is_number(item.name) for item in path.iterdir())
+    )
+
+
+def is_saved_model(path: Path) -> bool:
+    """Whether a folder is a SavedModel, by the file that each one has."""
+    return any((path / name).is_file() for name in _GRAPHS)
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit() and str(int(name)) == name
