@@ -14,6 +14,9 @@ from tf_longformer.ops.local_attention import local_attention
 from tf_longformer.ops.plan import GLOBAL_COLUMNS
 from tf_longformer.ops.plan import AttentionPlan
 from tf_longformer.ops.plan import plan_attention
+from tf_longformer.ops.portable import attend_portably
+from tf_longformer.ops.portable import is_portable
+from tf_longformer.ops.portable import portable_attention
 from tf_longformer.ops.probabilities import global_probabilities
 from tf_longformer.ops.probabilities import local_probabilities
 from tf_longformer.ops.tokens import join_heads
@@ -24,15 +27,18 @@ __all__ = [
     "GLOBAL_COLUMNS",
     "AttentionPlan",
     "ReplayableDropout",
+    "attend_portably",
     "few_global_attention",
     "frame",
     "global_attention",
     "global_probabilities",
+    "is_portable",
     "join_heads",
     "local_attention",
     "local_probabilities",
     "overlap_add",
     "plan_attention",
+    "portable_attention",
     "put_rows",
     "split_heads",
     "take_tokens",

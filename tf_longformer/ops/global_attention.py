@@ -20,6 +20,7 @@ from tf_longformer.ops.tokens import score_dtype
 from tf_longformer.ops.tokens import softmax
 from tf_longformer.ops.tokens import split_heads
 from tf_longformer.ops.tokens import take_tokens
+from tf_longformer.ops.tokens import write_tokens
 
 # Global tokens that attend at a time: where few of them are expected, and
 # where there may be as many as tokens.
@@ -360,7 +361,7 @@ class _Rows(NamedTuple):
         )
 
     def _write(self, x: Any, step: Any, update: Any) -> Any:
-        return ops.slice_update(x, (0, 0, step * self.rows, 0), update)
+        return write_tokens(x, step * self.rows, update)
 
     def _loop(self, body: Callable, state: tuple) -> tuple:
         return ops.while_loop(
