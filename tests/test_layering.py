@@ -81,6 +81,7 @@ DEPENDENCIES = {
     *("keras", "numpy", "optree", "h5py", "safetensors", "tokenizers"),
     *("rich", "typer", "tensorflow", "jax"),
     *("ml_dtypes", "huggingface_hub"),
+    "google",  # protobuf, which comes with TensorFlow
 }
 MOST_LINES = 400
 
