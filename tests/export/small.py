@@ -148,3 +148,18 @@ def assert_close(found, expected, names=None):
         gap = np.max(np.abs(a - b), initial=0)
         # False for NaN too.
         assert gap <= TOLERANCE * np.max(np.abs(b), initial=1e-30), name
+
+
+class Exported:
+    """A model, its folder, and the signatures in it."""
+
+    def __init__(self, head, model, folder):
+        self.head, self.model, self.folder = head, model, folder
+        self.signatures = tf.saved_model.load(str(folder)).signatures
+        self.reference = Reference(model)
+
+    def __call__(self, signature, inputs):
+        outputs = self.signatures[signature](
+            **{name: tf.constant(value) for name, value in inputs.items()}
+        )
+        return {name: value.numpy() for name, value in outputs.items()}
