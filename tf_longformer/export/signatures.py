@@ -88,7 +88,7 @@ class Signatures(tf.Module):
         if tokenizer is not None:
             texts = _texts_of_ids(tokenizer, config.vocab_size)
             tokens, mask_token_id = texts, tokenizer.mask_token_id
-        self.head = HEADS[head_of(model)](
+        self.head = HEADS[head_of(type(model))](
             config,
             tokens,
             mask_token_id,
