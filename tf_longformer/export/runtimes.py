@@ -1,7 +1,7 @@
 """Models for runtimes that aren't TensorFlow's: ids in, numbers out.
 
-All of them read a graph in which attention is `ops.portable`, with free batch
-size and length; ahead-of-time compilation has one shape. Strings, and checks
+They read a graph in which attention is `ops.portable`, with free batch size
+and length; ahead-of-time compilation, by XLA, has one shape. Strings, and checks
 of what comes in, stay with TensorFlow: ids out of range are the caller's to
 avoid.
 """
@@ -280,7 +280,9 @@ def _saved(
     module = tf.Module()
     module.weights = [weight.value for weight in model.weights]
     with tempfile.TemporaryDirectory() as folder:
-        with portable_attention():
+        # XLA, which compiles for one shape, forbids what others can do.
+        traces = contextlib.nullcontext() if shape else portable_attention()
+        with traces:
             traced = function.get_concrete_function()
         tf.saved_model.save(
             module,
