@@ -1,9 +1,9 @@
 """Models for runtimes that aren't TensorFlow's: ids in, numbers out.
 
 They read a graph in which attention is `ops.portable`, with free batch size
-and length; ahead-of-time compilation, by XLA, has one shape. Strings, and checks
-of what comes in, stay with TensorFlow: ids out of range are the caller's to
-avoid.
+and length; ahead-of-time compilation, by XLA, has one shape. Strings, and
+checks of what comes in, stay with TensorFlow: ids out of range are the
+caller's to avoid.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from tf_longformer.compat import sublayers
 from tf_longformer.export.folders import new_folder
 from tf_longformer.export.saved_model import check_model
 from tf_longformer.models.base import TFLongformerPreTrainedModel
+from tf_longformer.models.variables import head_of
 from tf_longformer.ops import portable_attention
 
 _OPSET = 17
@@ -166,7 +167,10 @@ def export_aot(
 
     The folder gets `longformer.h`, with a C++ class `Longformer`, and
     `longformer.o`, for programs that link against TensorFlow's headers and
-    its XLA runtime; `saved_model_cli aot_compile_cpu` makes them.
+    its XLA runtime; `saved_model_cli aot_compile_cpu` makes them. Where the
+    number of global tokens isn't known beforehand (all heads that have any
+    but sequence classification), there is room for as many as there are
+    tokens, which costs as much as full attention: choose a short length.
 
     Args:
         model: a Longformer model with any head, in float32.
@@ -277,12 +281,17 @@ def _saved(
 ) -> Iterator[str]:
     """Lends a SavedModel of numbers alone, for a converter to read."""
     function, _ = _function(model, with_global_attention, shape)
+    slots = None
+    if shape is not None:
+        # XLA's shapes can't follow from values. The one global token of
+        # sequence classification is known, of others all could be global.
+        name = head_of(type(model))
+        single = name == "LongformerForSequenceClassification"
+        slots = 1 if single and not with_global_attention else shape[-1]
     module = tf.Module()
     module.weights = [weight.value for weight in model.weights]
     with tempfile.TemporaryDirectory() as folder:
-        # XLA, which compiles for one shape, forbids what others can do.
-        traces = contextlib.nullcontext() if shape else portable_attention()
-        with traces:
+        with portable_attention(slots):
             traced = function.get_concrete_function()
         tf.saved_model.save(
             module,

@@ -32,22 +32,29 @@ from tf_longformer.ops.tokens import softmax
 from tf_longformer.ops.tokens import take_tokens
 
 _LEAST_BLOCK = 16
-_is_wanted = contextvars.ContextVar("portable_attention", default=False)
+_AS_NEEDED = 0
+_slots = contextvars.ContextVar("portable_attention", default=None)
 
 
 @contextlib.contextmanager
-def portable_attention() -> Iterator[None]:
-    """Lets what is traced inside attend by `attend_portably`."""
-    token = _is_wanted.set(True)
+def portable_attention(slots: int | None = None) -> Iterator[None]:
+    """Lets what is traced inside attend by `attend_portably`.
+
+    Args:
+        slots: int, columns for global tokens, where XLA is to compile the
+            graph for one shape: as many as a row can have. Defaults to what
+            each run needs.
+    """
+    token = _slots.set(slots or _AS_NEEDED)
     try:
         yield
     finally:
-        _is_wanted.reset(token)
+        _slots.reset(token)
 
 
 def is_portable() -> bool:
     """Returns whether `portable_attention` is in force."""
-    return _is_wanted.get()
+    return _slots.get() is not None
 
 
 def attend_portably(
@@ -82,7 +89,7 @@ def attend_portably(
         mixed = _local(scaled, key, value, None, plan, radius)
         return join_heads(ops.cast(mixed, outer))
     # At least one slot, as some runtimes have no empty tensors.
-    slots = ops.maximum(plan.most, 1)
+    slots = _slots.get() or ops.maximum(plan.most, 1)
     index = slice_axis(plan.order, 0, slots, axis=1)
     lanes = ops.expand_dims(ops.arange(slots, dtype="int32"), 0)
     used = lanes < ops.expand_dims(plan.count, 1)
