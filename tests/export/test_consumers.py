@@ -19,7 +19,7 @@ from tf_longformer.export.saved_model import EXTRA
 
 pytestmark = pytest.mark.slow
 GOLDEN = Path(__file__).parents[2] / "savedmodels/signatures"
-LENGTHS, BATCHES = (8, small.LIMIT), (1, 3)
+LENGTHS, BATCHES = (small.LIMIT,), (1, 3)
 
 
 @pytest.fixture(scope="module", params=small.HEADS)
@@ -43,6 +43,8 @@ def requests(exported):
     found = []
     for shape in small.SHAPES:
         for name in ("serving_default", "with_global_attention", "xla"):
+            if name == "xla" and shape not in small.SHAPES[::3]:
+                continue
             with_globals = name == "with_global_attention"
             inputs = small.ids(exported.model, *shape, with_globals)
             rows = inputs["input_ids"].reshape(-1, shape[1])
@@ -89,10 +91,9 @@ def test_tensorflow_alone(exported, requests, tmp_path):
 
 
 def test_saved_model_cli(exported, requests, tmp_path):
-    # It loads the folder anew for each; NumPy's files drop NULs at the end
-    # of strings, of which there are none. The entry point runs no XLA.
-    chosen = [r for r in requests if r[0] != "xla"][::3]
-    chosen += [r for r in requests if r[0] == "text"][-1:]
+    # It loads the folder anew for each.
+    chosen = [requests[4], requests[1], requests[-1]]
+    assert {name for name, *_ in chosen} == set(exported.signatures) - {"xla"}
     answers = run_consumer("cli", exported.folder, chosen, tmp_path)
     check(exported, chosen, answers)
 
