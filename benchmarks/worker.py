@@ -77,6 +77,16 @@ def ours(case: dict):
     return lambda: np.asarray(tf.cast(call(x), "float32"))
 
 
+def saved_model(case: dict):
+    """An exported folder, loaded by TensorFlow alone."""
+    import tensorflow as tf
+
+    signatures = tf.saved_model.load(case["saved_model"]).signatures
+    serve = signatures["with_global_attention"]
+    x = {name: tf.constant(array) for name, array in inputs(case).items()}
+    return lambda: serve(**x)["last_hidden_state"].numpy()
+
+
 def ours_attention(case: dict):
     import tensorflow as tf
 
@@ -252,6 +262,7 @@ def floor(case: dict):
 
 PEERS = {
     "ours": ours,
+    "saved_model": saved_model,
     "ours_attention": ours_attention,
     "hf_torch": hf_torch,
     "hf_roberta": hf_roberta,

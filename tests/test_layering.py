@@ -84,7 +84,8 @@ DEPENDENCIES = {
     *("keras", "numpy", "optree", "h5py", "safetensors", "tokenizers"),
     *("rich", "typer", "tensorflow", "jax"),
     *("ml_dtypes", "huggingface_hub"),
-    *("google", "orjson", "prometheus_client", "starlette", "uvicorn"),
+    "google",  # protobuf, which comes with TensorFlow
+    *("orjson", "prometheus_client", "starlette", "uvicorn"),
 }
 MOST_LINES = 400
 

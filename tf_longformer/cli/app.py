@@ -16,6 +16,7 @@ from tf_longformer.cli.console import console
 from tf_longformer.cli.console import error_console
 from tf_longformer.cli.console import report_error
 from tf_longformer.cli.convert import convert
+from tf_longformer.cli.export import export
 from tf_longformer.cli.info import info
 from tf_longformer.cli.predict import predict
 from tf_longformer.cli.quickstart import quickstart
@@ -41,6 +42,9 @@ app.command(
     epilog="Example: tf-longformer convert pytorch_model.bin converted "
     "--format h5 --dtype float16"
 )(convert)
+app.command(
+    epilog="Example: tf-longformer export my-classifier models/classifier/1"
+)(export)
 app.command(
     epilog="Example: tf-longformer bench --length 4096 --policy mixed_bfloat16"
 )(bench)

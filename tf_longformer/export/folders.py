@@ -33,7 +33,7 @@ def new_folder(path: str | os.PathLike, overwrite: bool) -> Iterator[Path]:
             replaced.
     """
     path = Path(path).absolute()
-    _check_replaceable(path, overwrite)
+    check_replaceable(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
@@ -47,7 +47,17 @@ def new_folder(path: str | os.PathLike, overwrite: bool) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _check_replaceable(path: Path, overwrite: bool) -> None:
+def check_replaceable(path: str | os.PathLike, overwrite: bool) -> None:
+    """Checks early what `new_folder` checks.
+
+    Args:
+        path: as for `new_folder`.
+        overwrite: as for `new_folder`.
+
+    Raises:
+        FileExistsError: there is something that may not be replaced.
+    """
+    path = Path(path)
     if path.exists() and not path.is_dir():
         raise FileExistsError(
             f"The target must be a folder. Received: {path}, which is a "
@@ -56,6 +66,6 @@ def _check_replaceable(path: Path, overwrite: bool) -> None:
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise FileExistsError(
             "A folder with content is replaced only on request. Received: "
-            f"{path}, which isn't empty. Give another path or ask to "
-            "overwrite it."
+            f"{path}, which isn't empty. Give another path, or ask to "
+            "overwrite it (`overwrite=True`, --overwrite)."
         )

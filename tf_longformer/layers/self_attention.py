@@ -14,15 +14,16 @@ from tf_longformer.layers.quantized import RemembersQuantization
 from tf_longformer.ops import GLOBAL_COLUMNS
 from tf_longformer.ops import AttentionPlan
 from tf_longformer.ops import ReplayableDropout
+from tf_longformer.ops import attend_portably
 from tf_longformer.ops import few_global_attention
 from tf_longformer.ops import global_attention
 from tf_longformer.ops import global_probabilities
+from tf_longformer.ops import is_portable
 from tf_longformer.ops import local_attention
 from tf_longformer.ops import local_probabilities
 from tf_longformer.ops import plan_attention
 from tf_longformer.ops import projected_global_attention
 from tf_longformer.ops import put_rows
-from tf_longformer.ops import split_heads
 from tf_longformer.ops import take_tokens
 
 
@@ -179,9 +180,16 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
         value = self._project(self.value, hidden_states)
         # Seeds are drawn here: a draw in a branch would be conditional.
         near, far = self._dropouts(training, seeds)
-        context = local_attention(query, key, value, plan, self.radius, near)
-        if plan.most is not None:
-            context = self._add_global(context, hidden_states, plan, far)
+        if is_portable():
+            context = self._attend_portably(
+                query, key, value, hidden_states, plan
+            )
+        else:
+            context = local_attention(
+                query, key, value, plan, self.radius, near
+            )
+            if plan.most is not None:
+                context = self._add_global(context, hidden_states, plan, far)
         if head_mask is not None:
             head_mask = ops.cast(head_mask, context.dtype)
             context = context * ops.repeat(head_mask, self.head_dim)
@@ -189,6 +197,31 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
             return context
         return context, *self._probabilities(
             hidden_states, query, key, plan, head_mask
+        )
+
+    def _attend_portably(
+        self,
+        query: Any,
+        key: Any,
+        value: Any,
+        hidden_states: Any,
+        plan: AttentionPlan,
+    ) -> Any:
+        """Attends in a graph that another runtime is to read."""
+
+        def project_globals(index: Any) -> tuple:
+            rows = take_tokens(ops.expand_dims(hidden_states, 1), index)
+            rows = ops.reshape(
+                rows, (*ops.shape(index), query.shape[1] * query.shape[3])
+            )
+            return (
+                self._project(self.query_global, rows),
+                self._project(self.key_global, hidden_states),
+                self._project(self.value_global, hidden_states),
+            )
+
+        return attend_portably(
+            query, key, value, project_globals, plan, self.radius
         )
 
     def _add_global(
@@ -283,9 +316,11 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
     def _project(self, projection: keras.layers.Dense, x: Any) -> Any:
         """`[batch, seq, hidden]` to `[batch, heads, seq, head_dim]`."""
         batch, seq, hidden = ops.shape(x)
-        # Tokens in one axis: the product is fused with its bias.
+        # Tokens in one axis: the product is fused with its bias. One reshape
+        # on either side: tf2onnx mixes up the shapes of two in a row.
         x = projection(ops.reshape(x, (-1, hidden)))
-        return split_heads(ops.reshape(x, (batch, seq, hidden)), self.num_heads)
+        x = ops.reshape(x, (batch, seq, self.num_heads, self.head_dim))
+        return ops.transpose(x, (0, 2, 1, 3))
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -18,6 +18,9 @@ from tf_longformer.ops.plan import plan_attention
 from tf_longformer.ops.pointwise import add_and_normalize
 from tf_longformer.ops.pointwise import gelu
 from tf_longformer.ops.pointwise import gelu_dense
+from tf_longformer.ops.portable import attend_portably
+from tf_longformer.ops.portable import is_portable
+from tf_longformer.ops.portable import portable_attention
 from tf_longformer.ops.probabilities import global_probabilities
 from tf_longformer.ops.probabilities import local_probabilities
 from tf_longformer.ops.tokens import join_heads
@@ -29,18 +32,21 @@ __all__ = [
     "AttentionPlan",
     "ReplayableDropout",
     "add_and_normalize",
+    "attend_portably",
     "few_global_attention",
     "frame",
     "gelu",
     "gelu_dense",
     "global_attention",
     "global_probabilities",
+    "is_portable",
     "join_heads",
     "local_attention",
     "local_probabilities",
     "overlap_add",
     "plan_attention",
     "projected_global_attention",
+    "portable_attention",
     "put_rows",
     "split_heads",
     "take_tokens",

@@ -15,6 +15,7 @@ from tf_longformer.ops.blocks import ceil_div
 from tf_longformer.ops.plan import GLOBAL_CHUNK
 from tf_longformer.ops.plan import GLOBAL_COLUMNS
 from tf_longformer.ops.plan import AttentionPlan
+from tf_longformer.ops.tokens import write_tokens
 
 
 def for_each_chunk(
@@ -52,7 +53,7 @@ def for_each_chunk(
 def write_chunk(slots: Any, chunk: Any, update: Any) -> Any:
     """Writes `[batch, heads, GLOBAL_CHUNK, d]` at its place in the slots."""
     start = GLOBAL_COLUMNS + chunk * GLOBAL_CHUNK
-    return ops.slice_update(slots, (0, 0, start, 0), update)
+    return write_tokens(slots, start, update)
 
 
 def empty_slots(plan: AttentionPlan, like: Any) -> Any:

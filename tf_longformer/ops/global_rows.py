@@ -11,6 +11,7 @@ from keras import ops
 from tf_longformer.ops.plan import MASKED_SCORE
 from tf_longformer.ops.plan import AttentionPlan
 from tf_longformer.ops.tokens import softmax
+from tf_longformer.ops.tokens import write_tokens
 
 
 def keep_all(x: Any, stream: Any) -> Any:
@@ -128,7 +129,7 @@ class GlobalRows(NamedTuple):
         )
 
     def _write(self, x: Any, step: Any, update: Any) -> Any:
-        return ops.slice_update(x, (0, 0, step * self.rows, 0), update)
+        return write_tokens(x, step * self.rows, update)
 
     def _loop(self, body: Callable, state: tuple) -> tuple:
         return ops.while_loop(

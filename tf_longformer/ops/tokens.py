@@ -6,6 +6,7 @@ from typing import Any
 
 from keras import ops
 
+from tf_longformer.compat import compiling_with_xla
 from tf_longformer.ops.plan import MASKED_SCORE
 from tf_longformer.ops.plan import AttentionPlan
 
@@ -62,6 +63,29 @@ def place_tokens(slots: Any, plan: AttentionPlan, first: int = 0) -> Any:
     placed = take_tokens(slots, inside)
     here = ops.logical_and(plan.is_global, ops.equal(rank, inside))
     return placed * per_token(here, slots.dtype)
+
+
+def write_tokens(x: Any, start: Any, update: Any) -> Any:
+    """Replaces consecutive tokens.
+
+    Args:
+        x: tensor `[batch, heads, seq, d]`.
+        start: int32 scalar, the position of the first one.
+        update: tensor `[batch, heads, tokens, d]`.
+
+    Returns:
+        Tensor like `x`.
+    """
+    if compiling_with_xla():
+        return ops.slice_update(x, (0, 0, start, 0), update)
+    # As fast outside of XLA, and known to those who read a SavedModel.
+    batch, heads, seq, depth = ops.shape(x)
+    row = ops.expand_dims(ops.arange(batch * heads, dtype="int32") * seq, 1)
+    token = ops.arange(ops.shape(update)[2], dtype="int32") + start
+    flat = ops.reshape(row + token, (-1, 1))
+    x, update = (ops.reshape(part, (-1, depth)) for part in (x, update))
+    x = ops.scatter_update(x, flat, update)
+    return ops.reshape(x, (batch, heads, seq, depth))
 
 
 def per_token(flags: Any, dtype: str) -> Any:

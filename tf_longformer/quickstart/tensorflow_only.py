@@ -5,7 +5,7 @@ A script, to be started by its path in a process of its own:
     python -I tensorflow_only.py FOLDER INPUTS.npz OUTPUTS.npz
 
 `INPUTS.npz` holds `input_ids` and `attention_mask`; the outputs of
-`serving_default` are written to `OUTPUTS.npz` by their names.
+`serving_default` that are numbers are written to `OUTPUTS.npz` by their names.
 """
 
 import importlib.abc
@@ -47,7 +47,8 @@ def main(folder: str, inputs: str, outputs: str) -> None:
     loaded = sorted(set(BLOCKED) & set(sys.modules))
     if loaded:
         raise RuntimeError(f"{loaded} must not be needed to serve a model")
-    np.savez(outputs, **{name: x.numpy() for name, x in results.items()})
+    numbers = {k: x.numpy() for k, x in results.items() if x.dtype != tf.string}
+    np.savez(outputs, **numbers)
 
 
 if __name__ == "__main__":

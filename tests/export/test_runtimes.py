@@ -1,0 +1,153 @@
+"""Models in other runtimes give the numbers of the Keras model."""
+
+import subprocess
+import warnings
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from export import small
+
+from tf_longformer import ops
+from tf_longformer.export import export_aot
+from tf_longformer.export import export_litert
+from tf_longformer.export import export_onnx
+from tf_longformer.export import export_openvino
+from tf_longformer.export import runtimes
+
+# Not all of test_consumers.py: dynamic shapes are compiled anew for each.
+SHAPES = ((1, 1), (2, 6), (1, 129))
+
+
+def run_litert(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interpreter = tf.lite.Interpreter(str(path))
+    return interpreter, interpreter.get_signature_runner("serving_default")
+
+
+def run_onnx(path):
+    runtime = pytest.importorskip("onnxruntime", reason="the extra [onnx]")
+    session = runtime.InferenceSession(str(path))
+    names = [output.name for output in session.get_outputs()]
+
+    def run(**inputs):
+        return dict(zip(names, session.run(None, inputs), strict=True))
+
+    return session, run
+
+
+def run_openvino(path):
+    openvino = pytest.importorskip("openvino", reason="the extra [openvino]")
+    precision = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.compile_model(str(path), "CPU", precision)
+
+    def run(**inputs):
+        values = zip(compiled.outputs, compiled(inputs).values(), strict=True)
+        return {output.get_any_name(): value for output, value in values}
+
+    return compiled, run
+
+
+FORMATS = {
+    "litert": (export_litert, run_litert, "tensorflow"),
+    "onnx": (export_onnx, run_onnx, "tf2onnx"),
+    "openvino": (export_openvino, run_openvino, "openvino"),
+}
+
+
+@pytest.mark.slow
+# tf2onnx and the converters use what is deprecated.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("head", small.HEADS)
+@pytest.mark.parametrize("name", FORMATS)
+def test_numbers(name, head, tmp_path):
+    export, load, package = FORMATS[name]
+    pytest.importorskip(package, reason=f"the extra [{name}]")
+    model = small.make(head)
+    reference = small.Reference(model)
+    # Each way of finding global tokens, on three heads each.
+    with_globals = small.HEADS.index(head) % 2 == 0
+    path = export(model, tmp_path / "1", with_global_attention=with_globals)
+    owner, run = load(path)
+    for shape in SHAPES:
+        inputs = small.ids(model, *shape, with_globals)
+        small.assert_close(run(**inputs), reference(inputs))
+    assert owner is not None
+
+
+@pytest.mark.slow
+def test_ahead_of_time(tmp_path):
+    model = small.make("ForSequenceClassification")
+    header = export_aot(model, tmp_path / "1", 2, 13)
+    text = header.read_text("utf-8")
+    assert "class Longformer" in text
+    for argument in ("input_ids", "attention_mask", "logits"):
+        assert f"_{argument}_" in text
+    assert (tmp_path / "1/longformer.o").stat().st_size > 0
+
+
+@pytest.mark.parametrize("export", [export_litert, export_aot])
+def test_models_of_another_dtype_are_refused(export, tmp_path):
+    model = small.make("Model", dtype="mixed_bfloat16")
+    shape = (1, 8) if export is export_aot else ()
+    with pytest.raises(ValueError, match="must compute in float32"):
+        export(model, tmp_path / "1", *shape)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", [(0, 8), (1, 0), (1, small.LIMIT + 1)])
+def test_shapes_that_no_model_takes(shape, tmp_path):
+    with pytest.raises(ValueError, match="1 to 133 tokens"):
+        export_aot(small.make("Model"), tmp_path / "1", *shape)
+
+
+def test_a_missing_extra_is_named(monkeypatch, tmp_path):
+    def missing(name):
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(runtimes.importlib, "import_module", missing)
+    with pytest.raises(ImportError, match=r"tf-longformer\[onnx\]"):
+        export_onnx(small.make("Model"), tmp_path / "1")
+
+
+def test_a_compiler_that_fails_says_why(monkeypatch, tmp_path):
+    def fail(*arguments, **options):
+        return subprocess.CompletedProcess((), 1, "", "x\nno memory\n")
+
+    monkeypatch.setattr(runtimes.subprocess, "run", fail)
+    with pytest.raises(RuntimeError, match="the model: no memory"):
+        export_aot(small.make("Model"), tmp_path / "1", 1, 5)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("slots", [None, 23])
+@pytest.mark.parametrize("share", [None, 0.0, 0.2, 1.0])
+@pytest.mark.parametrize("radius", [1, 3, 20])
+def test_portable_attention(radius, share, slots):
+    rng = np.random.default_rng(radius)
+    batch, heads, seq, depth = 2, 3, 23, 5
+    mask = (rng.random((batch, seq)) < 0.8).astype("int32")
+    is_global = None
+    if share is not None:
+        is_global = (rng.random((batch, seq)) < share).astype("int32")
+    plan = ops.plan_attention(mask, is_global)
+    q, k, v, qg, kg, vg = rng.normal(size=(6, batch, heads, seq, depth)).astype(
+        "float32"
+    )
+    expected = ops.local_attention(q, k, v, plan, radius)
+    if is_global is not None:
+        expected = ops.global_attention(expected, qg, kg, vg, plan)
+    with ops.portable_attention(slots):
+        assert ops.is_portable()
+        found = ops.attend_portably(
+            q,
+            k,
+            v,
+            lambda index: (ops.take_tokens(qg, index), kg, vg),
+            plan,
+            radius,
+        )
+    assert not ops.is_portable()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,174 @@
+"""`tf-longformer export`."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tf_longformer.cli.console import console
+from tf_longformer.cli.console import import_backend
+
+
+class ExportFormat(str, Enum):
+    """The runtimes, by the names of their files."""
+
+    SAVED_MODEL = "saved-model"
+    LITERT = "litert"
+    ONNX = "onnx"
+    OPENVINO = "openvino"
+    AOT = "aot"
+
+
+class IdsDtype(str, Enum):
+    """The types of ids and masks."""
+
+    INT32 = "int32"
+    INT64 = "int64"
+
+
+class Weights(str, Enum):
+    """The types that weights are stored as."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    INT8 = "int8"
+
+
+def export(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            help="A folder, a file of weights, or an id of the hub."
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Argument(
+            help="The folder to write, with its version: my-model/1."
+        ),
+    ],
+    export_format: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="The runtime that is to run it."),
+    ] = ExportFormat.SAVED_MODEL,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what is there.")
+    ] = False,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="Class to load, such as LongformerForMaskedLM; the one that "
+            "it was saved from, by default."
+        ),
+    ] = None,
+    text: Annotated[
+        bool,
+        typer.Option(
+            "--text/--no-text",
+            help="Whether to add the signature for raw text, where the "
+            "folder has a tokenizer.",
+        ),
+    ] = True,
+    ids: Annotated[
+        IdsDtype, typer.Option(help="Type of ids and masks.")
+    ] = IdsDtype.INT32,
+    weights: Annotated[
+        Weights, typer.Option(help="Type that the weights are stored as.")
+    ] = Weights.FLOAT32,
+    xla: Annotated[
+        bool,
+        typer.Option("--xla", help="Add a signature that XLA compiles."),
+    ] = False,
+    xla_length: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="A length it pads to; may be repeated."),
+    ] = None,
+    xla_batch: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1, help="A number of rows it pads to; may be repeated."
+        ),
+    ] = None,
+    top_k: Annotated[
+        int, typer.Option(min=1, help="Answers, and tokens for a mask.")
+    ] = 5,
+    max_answer_len: Annotated[
+        int, typer.Option(min=1, help="Tokens of an answer at most.")
+    ] = 15,
+    warmup: Annotated[
+        bool,
+        typer.Option(
+            "--warmup/--no-warmup",
+            help="Whether to write requests for TensorFlow Serving's warm-up.",
+        ),
+    ] = True,
+    with_global_attention: Annotated[
+        bool,
+        typer.Option(
+            "--with-global-attention",
+            help="Take the global mask as an input; for other formats than "
+            "saved-model, which always has both.",
+        ),
+    ] = False,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Rows, for --format aot.")
+    ] = 1,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Tokens of a row, for --format aot; the model's limit, by "
+            "default.",
+        ),
+    ] = None,
+    revision: Annotated[
+        str | None,
+        typer.Option(help="Branch, tag or commit, on the hub."),
+    ] = None,
+    subfolder: Annotated[
+        str, typer.Option(help="Folder within the folder.")
+    ] = "",
+) -> None:
+    """Write a model in the form that another runtime loads.
+
+    A SavedModel takes ids or, where the checkpoint has a tokenizer, texts,
+    and gives labels, answers, entities or words. LiteRT, ONNX, OpenVINO and
+    code compiled ahead of time take ids and give logits.
+    """
+    import_backend()
+    from tf_longformer.export import checkpoint as checkpoints
+    from tf_longformer.export import runtimes
+    from tf_longformer.export.saved_model import export_saved_model
+
+    where = (subfolder, revision)
+    model = checkpoints.load_model(checkpoint, head, *where)
+    shared = {"overwrite": overwrite}
+    if export_format is ExportFormat.SAVED_MODEL:
+        tokenizer = None
+        if text:
+            tokenizer = checkpoints.load_tokenizer(checkpoint, *where)
+        export_saved_model(
+            model,
+            output,
+            tokenizer,
+            ids_dtype=ids.value,
+            weights=weights.value,
+            xla=xla,
+            xla_lengths=xla_length or None,
+            xla_batches=xla_batch or None,
+            top_k=top_k,
+            max_answer_len=max_answer_len,
+            warmup_requests=warmup,
+            **shared,
+        )
+    else:
+        shared["with_global_attention"] = with_global_attention
+        if export_format is ExportFormat.AOT:
+            shared["batch"] = batch
+            shared["length"] = length or model.config.max_tokens
+        write = getattr(runtimes, f"export_{export_format.value}")
+        write(model, output, **shared)
+    console.print(f"wrote {output}", markup=False, soft_wrap=True)
