@@ -12,8 +12,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 HERE = Path(__file__).parent
-COLOURS = {"ours": "#d1495b", "hf_torch": "#30638e"}
-NAMES = {"ours": "tf_longformer", "hf_torch": "HF PyTorch"}
+COLOURS = {
+    "ours": "#d1495b",
+    "ours, checkpointing": "#edae49",
+    "HF PyTorch": "#30638e",
+}
 
 
 def save(figure, name: str) -> None:
@@ -40,7 +43,7 @@ def curves(results: dict) -> None:
                     values,
                     "o-",
                     color=COLOURS[peer],
-                    label=NAMES[peer],
+                    label=peer.replace("ours", "tf_longformer"),
                 )
         for axis, label in zip(
             axes, ("seconds", "peak memory, GiB"), strict=True

@@ -58,6 +58,9 @@ class Peer:
         self.process.wait()
 
 
+CHECKPOINTING = {"checkpointing": True}
+TRAINED = (1024, 2048, 4096, 8192)
+
 # name -> (case, rounds, {label: (environment, peer, changes)})
 BASE = {"work": "forward", "layers": 4, "window": 512, "seq": 4096, "batch": 1}
 COMPARISONS = {
@@ -109,6 +112,13 @@ COMPARISONS = {
         3,
         {
             "ours": ("ours", "ours", {}),
+            "ours, XLA": ("ours", "ours", XLA),
+            "ours, checkpointing": ("ours", "ours", CHECKPOINTING),
+            "ours, XLA, checkpointing": (
+                "ours",
+                "ours",
+                {**XLA, **CHECKPOINTING},
+            ),
             "HF PyTorch": ("torch", "hf_torch", {}),
         },
     ),
@@ -123,14 +133,22 @@ COMPARISONS = {
         },
     ),
 }
+# name -> (work, {label: (environment, peer, changes, lengths)})
 CURVES = {
     "forward": (
         "forward",
-        {"ours": (1024, 4096, 16384, 65536), "hf_torch": (1024, 4096)},
+        {
+            "ours": ("ours", "ours", {}, (1024, 4096, 16384, 65536)),
+            "HF PyTorch": ("torch", "hf_torch", {}, (1024, 4096)),
+        },
     ),
     "fit": (
         "fit",
-        {"ours": (1024, 2048, 4096, 8192), "hf_torch": (1024, 2048, 4096)},
+        {
+            "ours": ("ours", "ours", {}, TRAINED),
+            "ours, checkpointing": ("ours", "ours", CHECKPOINTING, TRAINED),
+            "HF PyTorch": ("torch", "hf_torch", {}, TRAINED),
+        },
     ),
 }
 
@@ -217,20 +235,24 @@ class Runner:
     def curve(self, name: str) -> dict:
         """Time and peak memory against length, each in a fresh process."""
         work, members = CURVES[name]
-        result = {peer: {} for peer in members}
-        points = [(seq, peer) for peer in members for seq in members[peer]]
+        result = {label: {} for label in members}
+        points = [
+            (seq, label)
+            for label, (*_, all_) in members.items()
+            for seq in all_
+        ]
         # The peers of a length follow each other.
-        for seq, peer in sorted(points):
-            environment = "torch" if peer == "hf_torch" else peer
-            case = {**BASE, "work": work, "seq": seq}
+        for seq, label in sorted(points):
+            environment, peer, changes, _ = members[label]
+            case = {**BASE, "work": work, "seq": seq, **changes}
             worker = self.start(environment, peer, case)
             seconds = worker.ask(f"time {4 if seq < 16384 else 2}")
-            result[peer][seq] = {
+            result[label][seq] = {
                 "seconds": min(seconds[1:]),
                 **worker.ask("peak"),
             }
             worker.close()
-            print(name, peer, seq, result[peer][seq], flush=True)
+            print(name, label, seq, result[label][seq], flush=True)
         return result
 
 

@@ -64,6 +64,8 @@ def ours(case: dict):
         model = TFLongformerForSequenceClassification.from_pretrained(
             case["folder"]
         )
+        if case.get("checkpointing"):
+            model.gradient_checkpointing_enable()
         model.compile(keras.optimizers.AdamW(3e-5), jit_compile=jit)
         x, y = inputs(case), np.zeros(case["batch"], "int32")
         return lambda: model.train_on_batch(x, y)
