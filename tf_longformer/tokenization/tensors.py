@@ -130,6 +130,8 @@ def to_ids(value: Any) -> Any:
 
 
 def _whole(ids: Any) -> Any:
-    if isinstance(ids, Iterable) and not isinstance(ids, str | bytes):
+    if isinstance(ids, str | bytes):
+        raise TypeError("text")
+    if isinstance(ids, Iterable):
         return [one if type(one) is int else _whole(one) for one in ids]
     return operator.index(ids)
