@@ -1,6 +1,7 @@
 """Times `tf-longformer serve` under a closed loop of requests.
 
-Usage: python benchmarks/serving.py [--layers N] [--requests N] [--seconds N]
+Usage: python benchmarks/serving.py [--layers N] [--hidden N] [--requests N]
+    [--seconds N] [--rounds N]
 
 The server runs in a process of its own; this one is the load, over loopback:
 each of so many clients sends its next request when it has the answer to its
@@ -55,8 +56,8 @@ def make_inputs(length: int, rows: int) -> dict[str, np.ndarray]:
     return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
 
 
-def export(layers: int, folder: Path):
-    """Writes a classifier of base width and returns it."""
+def export(layers: int, hidden: int, folder: Path):
+    """Writes a classifier and returns it."""
     import keras
 
     from tf_longformer import LongformerConfig
@@ -68,6 +69,9 @@ def export(layers: int, folder: Path):
         LongformerConfig(
             vocab_size=VOCAB,
             num_hidden_layers=layers,
+            hidden_size=hidden,
+            intermediate_size=4 * hidden,
+            num_attention_heads=hidden // 64,
             type_vocab_size=1,
             max_position_embeddings=4098,
         )
@@ -196,13 +200,16 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument(
+        "--hidden", type=int, default=768, help="64 shows the server's own time"
+    )
     parser.add_argument("--requests", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "classifier/1"
-        model = export(arguments.layers, folder)
+        model = export(arguments.layers, arguments.hidden, folder)
         server = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tf_longformer", "serve"),
@@ -232,7 +239,7 @@ def main() -> None:
             server.terminate()
             server.wait()
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results["serving"] = {
+    results.setdefault("serving", {})[f"hidden {arguments.hidden}"] = {
         "layers": arguments.layers,
         "in_turn": turns,
         "closed_loop": cells,

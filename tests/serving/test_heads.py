@@ -157,6 +157,79 @@ def test_choices_and_a_model_without_a_head(tokenizer, tmp_path):
         np.testing.assert_allclose(found, expected, RTOL, ATOL)
 
 
+TEXTS = {
+    "ForQuestionAnswering": [
+        {"question": "who?", "context": "na\u00efve \U0001f600 one"},
+        {"question": "what is it?", "context": "  this\nor that  " * 3},
+    ],
+    "ForMultipleChoice": [
+        {"prompt": "why?", "choices": ["a", "b c"]},
+        {"prompt": "na\u00efve?", "choices": ["one", " or another "]},
+    ],
+}
+MASKED = [
+    {"text": "a <mask> d na\u00efve"},
+    {"text": "\t<mask> and <mask>\u3000\U0001f600 more"},
+]
+
+
+@needs_server
+@pytest.mark.slow
+@pytest.mark.parametrize("head", HEADS)
+def test_texts_of_an_exported_model(tokenizer, tmp_path, head):
+    """Server and files give what tokenizer and model give of each alone."""
+    model = make_model(head, vocab_size=261, max_position_embeddings=102)
+    export_saved_model(model, tmp_path / "model/1", tokenizer)
+    records = TEXTS.get(head, MASKED)
+    server = Server(tmp_path / "model")
+    answers = []
+    for record in records:
+        body = {"signature_name": "text", "instances": [record]}
+        status, found = server.predict(body)
+        assert status == 200, found
+        answers += found["predictions"]
+    # All of it is too long, however it is cut into texts.
+    long = {
+        name: [text * 60 for text in value]
+        if isinstance(value, list)
+        else value * 60
+        for name, value in records[0].items()
+    }
+    body = {"signature_name": "text", "instances": [long]}
+    status, found = server.predict(body)
+    assert status == 400
+    assert "must not have more than 100 tokens" in found["error"]
+    assert "{{" not in found["error"]
+    assert server.stop()[0] == 0
+
+    source = write(tmp_path / "in.jsonl", records)
+    run(tmp_path / "model", source, tmp_path / "out.jsonl")
+    lines = read(tmp_path / "out.jsonl")
+    for record, answer, line in zip(records, answers, lines, strict=True):
+        assert_alike(line, {name: answer[name] for name in line})
+        if head == "ForMultipleChoice":
+            prompts = [record["prompt"]] * len(record["choices"])
+            encoding = tokenizer(
+                prompts, record["choices"], padding=True, return_tensors="np"
+            )
+            inputs = {name: encoding[name][None] for name in IDS}
+        else:
+            encoding = tokenizer(*record.values(), return_tensors="np")
+            inputs = {name: encoding[name] for name in IDS}
+        for name, value in model(**inputs).items():
+            if name == "logits" and head == "ForMaskedLM":
+                # Of the masks alone.
+                value = value.numpy()[0][
+                    inputs["input_ids"][0] == tokenizer.mask_token_id
+                ]
+                name = "mask_logits"
+            elif "hidden_states" in name or "attentions" in name:
+                continue
+            else:
+                value = value.numpy()[0]
+            np.testing.assert_allclose(answer[name], value, RTOL, ATOL)
+
+
 def assert_alike(found, expected):
     """Compares nested results, numbers up to rounding."""
     if isinstance(expected, dict):
