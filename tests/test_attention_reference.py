@@ -235,6 +235,7 @@ def test_xla_gradients(radius, seq):
     assert call.experimental_get_tracing_count() == 1
 
 
+@pytest.mark.slow
 def test_xla_compiles_once_for_a_shape(tmp_path):
     """Whatever the masks hold, in a model with gradients."""
     tests = Path(__file__).parent

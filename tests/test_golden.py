@@ -20,9 +20,16 @@ import tf_longformer
 
 GOLDEN = Path(__file__).with_name("golden")
 NAMES = sorted(path.parent.name for path in GOLDEN.glob("*/config.json"))
-# Heads that differ from another by their loss alone are not compiled.
+# Heads that differ from another by their loss alone are not compiled; of the
+# others, two always, as compiling takes long.
 RUNS = [
-    (name, mode)
+    pytest.param(
+        name,
+        mode,
+        marks=pytest.mark.slow
+        if mode == "xla" and name not in ("masked_lm", "question_answering")
+        else (),
+    )
     for name in NAMES
     for mode in ("eager", "graph", "xla")
     if mode == "eager" or name not in ("regression", "multi_label")

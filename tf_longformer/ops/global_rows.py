@@ -101,12 +101,13 @@ class GlobalRows(NamedTuple):
                 rest + value_update,
             )
 
+        # Zeros that need the gradient: a graph would make others at its start.
+        zero = 0 * delta[:1, :1, :1]
         query_gradient, key_gradient, value_gradient = self._loop(
             body,
-            (
-                ops.zeros_like(query),
-                ops.zeros_like(wide_key),
-                ops.zeros_like(wide_value),
+            tuple(
+                ops.broadcast_to(zero, ops.shape(x))
+                for x in (query, wide_key, wide_value)
             ),
         )
         return (
