@@ -11,6 +11,9 @@ import typer
 from tf_longformer.cli.console import console
 from tf_longformer.cli.console import error_console
 from tf_longformer.cli.console import import_backend
+from tf_longformer.cli.options import Checkpoint
+from tf_longformer.cli.options import Revision
+from tf_longformer.cli.options import Subfolder
 
 
 class SaveFormat(str, Enum):
@@ -32,12 +35,7 @@ class FloatType(str, Enum):
 
 
 def convert(
-    checkpoint: Annotated[
-        str,
-        typer.Argument(
-            help="A folder, a file of weights, or an id of the hub."
-        ),
-    ],
+    checkpoint: Checkpoint,
     output: Annotated[Path, typer.Argument(help="The folder to write to.")],
     save_format: Annotated[
         SaveFormat,
@@ -61,13 +59,8 @@ def convert(
             "one that it was saved from, by default."
         ),
     ] = None,
-    revision: Annotated[
-        str | None,
-        typer.Option(help="Branch, tag or commit, on the hub."),
-    ] = None,
-    subfolder: Annotated[
-        str, typer.Option(help="Folder within the folder.")
-    ] = "",
+    revision: Revision = None,
+    subfolder: Subfolder = "",
 ) -> None:
     """Write a checkpoint in another format.
 

@@ -10,6 +10,9 @@ import typer
 
 from tf_longformer.cli.console import console
 from tf_longformer.cli.console import import_backend
+from tf_longformer.cli.options import Checkpoint
+from tf_longformer.cli.options import Revision
+from tf_longformer.cli.options import Subfolder
 
 
 class ExportFormat(str, Enum):
@@ -38,12 +41,7 @@ class Weights(str, Enum):
 
 
 def export(
-    checkpoint: Annotated[
-        str,
-        typer.Argument(
-            help="A folder, a file of weights, or an id of the hub."
-        ),
-    ],
+    checkpoint: Checkpoint,
     output: Annotated[
         Path,
         typer.Argument(
@@ -124,13 +122,8 @@ def export(
             "default.",
         ),
     ] = None,
-    revision: Annotated[
-        str | None,
-        typer.Option(help="Branch, tag or commit, on the hub."),
-    ] = None,
-    subfolder: Annotated[
-        str, typer.Option(help="Folder within the folder.")
-    ] = "",
+    revision: Revision = None,
+    subfolder: Subfolder = "",
 ) -> None:
     """Write a model in the form that another runtime loads.
 

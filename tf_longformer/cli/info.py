@@ -9,6 +9,9 @@ from typing import Any
 import typer
 
 from tf_longformer.cli.console import console
+from tf_longformer.cli.options import Checkpoint
+from tf_longformer.cli.options import Revision
+from tf_longformer.cli.options import Subfolder
 
 if TYPE_CHECKING:
     from tf_longformer.checkpoints.description import Description
@@ -18,19 +21,9 @@ _MOST_NAMES = 3
 
 
 def info(
-    checkpoint: Annotated[
-        str,
-        typer.Argument(
-            help="A folder, a file of weights, or an id of the hub."
-        ),
-    ],
-    revision: Annotated[
-        str | None,
-        typer.Option(help="Branch, tag or commit, on the hub."),
-    ] = None,
-    subfolder: Annotated[
-        str, typer.Option(help="Folder within the folder.")
-    ] = "",
+    checkpoint: Checkpoint,
+    revision: Revision = None,
+    subfolder: Subfolder = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print all of it as JSON.")
     ] = False,
