@@ -95,7 +95,7 @@ MUTANTS = (
     ),
     (
         "padding is seen by global tokens",
-        "ops/global_attention.py",
+        "ops/global_rows.py",
         "ops.where(attended, 0.0, MASKED_SCORE)",
         "ops.where(attended, 0.0, 0.0)",
         ATTENTION,
@@ -119,7 +119,7 @@ MUTANTS = (
     (
         "the gradient of global keys is lost",
         "ops/local_gradient.py",
-        "return gradient + place_tokens(columns, work.plan)",
+        "return gradient + place_tokens(ops.sum(columns, axis=0), work.plan)",
         "return gradient",
         BLOCKS,
     ),
