@@ -97,7 +97,7 @@ def frames(
             `[batch, heads, GLOBAL_COLUMNS, head_dim]` each, which come after
             the frame; or `None`.
         even: bool, whether frames start `block` apart, at `-radius`, so that
-            they can be added up by `overlap_add`; otherwise no frame
+            the gradients of their keys can be added up; otherwise no frame
             reaches out of the sequence, which needs no padding.
 
     Returns:
