@@ -178,3 +178,18 @@ def test_what_a_model_refuses(toy):
     with pytest.raises(RequestError, match="Incompatible shapes") as error:
         signature.run({"input_ids": mask[:, :2], "attention_mask": mask})
     assert "node" not in str(error.value)
+
+
+def test_results_are_in_the_order_of_their_names(toy, monkeypatch):
+    """Whatever TensorFlow's is, which changes from process to process."""
+    signature = SavedModel(toy).signature("text")
+    run = signature._function
+    for order in (["label", "score"], ["score", "label"]):
+
+        def run_in_order(*, order=order, **inputs):
+            outputs = run(**inputs)
+            return {name: outputs[name] for name in order}
+
+        monkeypatch.setattr(signature, "_function", run_in_order)
+        found = signature.run({"text": np.array([b"a b"], object)})
+        assert list(found) == ["label", "score"]

@@ -62,8 +62,9 @@ class Signature:
                     for name, array in inputs.items()
                 }
             )
-            # Also here, as outputs may come late.
-            return {name: value.numpy() for name, value in outputs.items()}
+            # Also here, as outputs may come late. TensorFlow's own order
+            # changes from process to process.
+            return {name: outputs[name].numpy() for name in self.outputs}
         except tf.errors.OpError as error:
             status = STATUS_CODES.get(error.error_code, 500)
             message = _plain(error.message)
