@@ -120,6 +120,7 @@ COMPARISONS = {
                 {**XLA, **CHECKPOINTING},
             ),
             "HF PyTorch": ("torch", "hf_torch", {}),
+            "floor": ("ours", "floor", {}),
         },
     ),
     "window": (

@@ -232,19 +232,54 @@ def floor(case: dict):
         call = tf.function(lambda x: x + tf.cast(1, dtype))
         return lambda: call(x)
 
-    block = (batch, heads, 128)
+    def gradients(*shapes):
+        """Both products of the gradient of one."""
+        a, b = shapes
+        out = (*a[:-1], b[-1])
+        x, w, g = (tf.cast(tf.random.normal(s), dtype) for s in (a, b, out))
+        call = tf.function(
+            lambda x, w, g: (
+                tf.matmul(g, w, transpose_b=True),
+                tf.matmul(x, g, transpose_a=True),
+            )
+        )
+        return lambda: call(x, w, g)
+
+    block, blocks = (batch, heads, 128), seq // 128
+    scores = ((*block, 64), (batch, heads, 64, keys))
+    mixed = ((*block, keys), (batch, heads, keys, 64))
+    products = [
+        (4, ((tokens, hidden), (hidden, hidden))),
+        (1, ((tokens, hidden), (hidden, inner))),
+        (1, ((tokens, inner), (inner, hidden))),
+    ]
     attention = [
-        (seq // 128, product((*block, 64), (batch, heads, 64, keys))),
-        (seq // 128, product((*block, keys), (batch, heads, keys, 64))),
-        (seq // 128, one_pass(*block, keys)),
+        (blocks, product(*scores)),
+        (blocks, product(*mixed)),
+        (blocks, one_pass(*block, keys)),
     ]
     dense = [
-        (4, product((tokens, hidden), (hidden, hidden))),
-        (1, product((tokens, hidden), (hidden, inner))),
-        (1, product((tokens, inner), (inner, hidden))),
+        *((count, product(*shapes)) for count, shapes in products),
         (1, one_pass(tokens, inner)),
         (2, one_pass(tokens, hidden)),
     ]
+    if case["work"] == "fit":
+        # Scores, softmax and GELU are made again.
+        attention += [
+            (blocks, product(*scores)),
+            (blocks, gradients(*scores)),
+            (blocks, gradients(*mixed)),
+            (2 * blocks, one_pass(*block, keys)),
+        ]
+        dense += [
+            *((count, gradients(*shapes)) for count, shapes in products),
+            (2, one_pass(tokens, inner)),
+            (2, one_pass(tokens, hidden)),
+        ]
+        # AdamW reads four numbers of a weight and writes three.
+        layers = case["layers"]
+        rows = VOCAB + seq + layers * (7 * hidden + 2 * inner)
+        dense.append((3.5 / layers, one_pass(rows, hidden)))
     parts = attention if case["work"] == "attention" else attention + dense
 
     def call():
@@ -252,7 +287,7 @@ def floor(case: dict):
         for count, part in parts:
             part()
             start = time.perf_counter()
-            repeat = 8 if count > 4 else 2
+            repeat = 8 if count >= blocks else 2
             for _ in range(repeat):
                 part()
             total += count * (time.perf_counter() - start) / repeat

@@ -6,6 +6,7 @@ All of them are here, so that a new release is checked in one place.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -143,6 +144,54 @@ def after(x: Any, other: Any) -> Any:
 
         return jax.lax.optimization_barrier((x, other))[0]
     return x
+
+
+def custom_gradient(function: Callable[..., tuple]) -> Callable:
+    """`keras.ops.custom_gradient` for functions that close over tensors.
+
+    Under `keras.remat`, JAX loses track of tensors that such a function uses
+    and that aren't its arguments (masks, seeds). They are found by tracing
+    it, and made arguments without a gradient.
+
+    Args:
+        function: takes tensors, returns a tensor or a tuple of them, and a
+            function from the gradients of these to those of the arguments.
+
+    Returns:
+        Function of the same arguments that returns what comes first.
+    """
+    if keras.backend.backend() != "jax":
+        return keras.ops.custom_gradient(function)
+    import jax
+
+    def call(*arguments: Any) -> Any:
+        rules = []
+
+        def run(*arguments: Any) -> tuple:
+            output, gradients = function(*arguments)
+            outputs = output if isinstance(output, tuple) else (output,)
+            rules.append(jax.make_jaxpr(gradients)(*outputs))
+            return output, rules[-1].consts
+
+        traced, shapes = jax.make_jaxpr(run, return_shape=True)(*arguments)
+        structure = jax.tree.structure(shapes)
+
+        def forward(others: Any, *arguments: Any) -> tuple:
+            results = jax.core.eval_jaxpr(traced.jaxpr, others, *arguments)
+            return jax.tree.unflatten(structure, results)
+
+        def backward(kept: Any, upstream: Any) -> tuple:
+            upstream = jax.tree.leaves(upstream)
+            return None, *jax.core.eval_jaxpr(rules[-1].jaxpr, kept, *upstream)
+
+        @jax.custom_vjp
+        def differentiable(others: Any, *arguments: Any) -> Any:
+            return forward(others, *arguments)[0]
+
+        differentiable.defvjp(forward, backward)
+        return differentiable(traced.consts, *arguments)
+
+    return call
 
 
 def is_dataset(x: Any) -> bool:

@@ -91,6 +91,17 @@ def test_parity(head, tmp_path):
             atol=TOLERANCE * largest,
             err_msg=weight.path,
         )
+    # Gradient checkpointing, with dropout.
+    for name, kept in jax.items():
+        if name.startswith("kept/"):
+            np.testing.assert_allclose(
+                jax[name.replace("kept", "recomputed")],
+                kept,
+                atol=TOLERANCE * largest,
+                err_msg=name,
+            )
+    assert jax["bytes/True"] < 0.8 * jax["bytes/False"]
+    assert abs(jax["kept/losses"] - jax["losses"]).min() > 1e-3
     np.testing.assert_allclose(
         jax["evaluated"], model.evaluate(batch, verbose=0), rtol=TOLERANCE
     )

@@ -13,6 +13,24 @@ import numpy as np
 from models import tiny
 
 
+def kept_bytes(model, batch):
+    """What the forward pass keeps for the gradient, weights included."""
+    weights, others = (
+        [variable.value for variable in variables]
+        for variables in (
+            model.trainable_variables,
+            model.non_trainable_variables,
+        )
+    )
+
+    def loss(weights):
+        outputs, _ = model.stateless_call(weights, others, batch, training=True)
+        return outputs.loss
+
+    _, gradient = jax.vjp(loss, weights)
+    return sum(array.nbytes for array in jax.tree.leaves(gradient))
+
+
 def main(folder: Path, head: str) -> None:
     data = dict(np.load(folder / f"{head}.npz"))
     results = {}
@@ -43,12 +61,27 @@ def main(folder: Path, head: str) -> None:
     if labels:
         batch = {**inputs, **labels}
         batch["global_attention_mask"] = data["global_0.3"]
-        model.compile(keras.optimizers.SGD(0.1, momentum=0.9))
-        history = model.fit(batch, epochs=3, verbose=0, shuffle=False).history
-        results["losses"] = history["loss"]
-        for index, weight in enumerate(model.trainable_weights):
-            # Now: what is evaluated next takes the buffer over.
-            results[f"weight/{index}"] = np.asarray(weight.value)
+
+        def train(model, folder=""):
+            model.compile(keras.optimizers.SGD(0.1, momentum=0.9))
+            history = model.fit(batch, epochs=3, verbose=0, shuffle=False)
+            results[f"{folder}losses"] = history.history["loss"]
+            for index, weight in enumerate(model.trainable_weights):
+                # Now: what is evaluated next takes the buffer over.
+                results[f"{folder}weight/{index}"] = np.asarray(weight.value)
+
+        for recompute in (False, True):
+            # Of the seeds of dropout too.
+            keras.utils.set_random_seed(3)
+            dropping = load(
+                hidden_dropout_prob=0.3,
+                attention_probs_dropout_prob=0.2,
+                gradient_checkpointing=recompute,
+            )
+            dropping(batch)
+            results[f"bytes/{recompute}"] = kept_bytes(dropping, batch)
+            train(dropping, "recomputed/" if recompute else "kept/")
+        train(model)
         results["evaluated"] = model.evaluate(batch, verbose=0)
         for name, value in model.predict(batch, verbose=0).items():
             results[f"{name}/predicted"] = value

@@ -27,20 +27,9 @@ def run(
 
     Returns:
         What the block returns.
-
-    Raises:
-        ValueError: on the JAX backend, if the block is to be recomputed.
     """
     if not recompute:
         return block(hidden_states, head_mask=head_mask, **arguments)
-    if keras.backend.backend() == "jax":
-        # Its rematerialisation can't differentiate attention's own gradient,
-        # which uses tensors (masks, seeds) that aren't its arguments.
-        raise ValueError(
-            "Gradient checkpointing needs Keras's TensorFlow backend. "
-            "Received: backend='jax'. Leave it off: attention's "
-            "probabilities are computed again all the same."
-        )
     # Drawn once, here: drawn within, the second pass would drop others.
     seeds = block.draw_seeds()
 

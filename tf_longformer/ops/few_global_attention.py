@@ -8,6 +8,7 @@ from typing import Any
 from keras import ops
 
 from tf_longformer.compat import after
+from tf_longformer.compat import custom_gradient
 from tf_longformer.ops.blocks import ceil_div
 from tf_longformer.ops.blocks import slice_axis
 from tf_longformer.ops.global_rows import GlobalRows
@@ -127,18 +128,20 @@ def _attend(rows: GlobalRows, query: Any, both: Any) -> tuple:
         were weighted by in total, `[batch, groups, rows of all steps, 1]`.
     """
 
-    @ops.custom_gradient
+    @custom_gradient
     def attend(query: Any, both: Any) -> tuple:
         mixed, total = rows.forward(query, both, both)
 
-        def grad(*args: Any, upstream: Any = None) -> tuple:
-            upstreams = args if upstream is None else upstream
-            if len(upstreams) == 1:
-                # JAX hands over the tuple that came out.
-                (upstreams,) = upstreams
-            again = after(both, upstreams[0])
+        def grad(mixed_upstream: Any, total_upstream: Any) -> tuple:
+            again = after(both, mixed_upstream)
             query_gradient, *others = rows.backward(
-                query, again, again, mixed, upstreams[0], total, upstreams[1]
+                query,
+                again,
+                again,
+                mixed,
+                mixed_upstream,
+                total,
+                total_upstream,
             )
             return query_gradient, sum(others)
 

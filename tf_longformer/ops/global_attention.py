@@ -9,6 +9,7 @@ from typing import Any
 from keras import ops
 
 from tf_longformer.compat import after
+from tf_longformer.compat import custom_gradient
 from tf_longformer.ops.blocks import ceil_div
 from tf_longformer.ops.blocks import slice_axis
 from tf_longformer.ops.global_rows import GlobalRows
@@ -172,7 +173,7 @@ def _fill_rows(
     # The branches are within the gradient's own functions: TensorFlow's
     # gradient of a branch hands shapes from one to the other, which XLA then
     # takes for values that it has to compile anew for.
-    @ops.custom_gradient
+    @custom_gradient
     def attend(context: Any, *sources: Any) -> tuple:
         def filled() -> Any:
             query, key, value = project(*sources)
@@ -182,8 +183,7 @@ def _fill_rows(
 
         output = ops.cond(steps > 0, filled, lambda: context)
 
-        def grad(*args: Any, upstream: Any = None) -> tuple:
-            upstream = args[0] if upstream is None else upstream
+        def grad(upstream: Any) -> tuple:
             again = [after(x, upstream) for x in sources]
 
             def gradients() -> tuple:

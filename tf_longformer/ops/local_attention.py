@@ -13,6 +13,7 @@ from typing import Any
 
 from keras import ops
 
+from tf_longformer.compat import custom_gradient
 from tf_longformer.ops.band import cut_band
 from tf_longformer.ops.band import frames
 from tf_longformer.ops.chunks import for_each_chunk
@@ -67,12 +68,11 @@ def local_attention(
         dropout,
     )
 
-    @ops.custom_gradient
+    @custom_gradient
     def attend(query: Any, key: Any, value: Any) -> tuple:
         output, log_sum = _forward(work.after(query), query, key, value)
 
-        def grad(*args: Any, upstream: Any = None) -> tuple:
-            upstream = args[0] if upstream is None else upstream
+        def grad(upstream: Any) -> tuple:
             return local_gradients(
                 work, query, key, value, output, log_sum, upstream
             )

@@ -13,6 +13,7 @@ from typing import Any
 from keras import ops
 
 from tf_longformer.compat import after
+from tf_longformer.compat import custom_gradient
 from tf_longformer.ops.dropout import ReplayableDropout
 from tf_longformer.ops.tokens import score_dtype
 
@@ -37,10 +38,9 @@ def gelu_dense(x: Any, kernel: Any, bias: Any) -> Any:
         Tensor `[tokens, hidden]`.
     """
 
-    @ops.custom_gradient
+    @custom_gradient
     def project(x: Any, kernel: Any, bias: Any) -> tuple:
-        def grad(*args: Any, upstream: Any = None) -> tuple:
-            upstream = args[0] if upstream is None else upstream
+        def grad(upstream: Any) -> tuple:
             kernel_gradient = ops.matmul(
                 ops.transpose(gelu(after(x, upstream))), upstream
             )
@@ -90,15 +90,14 @@ def add_and_normalize(
             return x
         return dropout.after(x)(x, stream)
 
-    @ops.custom_gradient
+    @custom_gradient
     def normalize(update: Any, residual: Any, gamma: Any, beta: Any) -> tuple:
         total = dropped(update) + residual
         wide = ops.cast(total, dtype)
         mean, variance = ops.moments(wide, axes=-1, keepdims=True)
         scale = ops.rsqrt(variance + epsilon)
 
-        def grad(*args: Any, upstream: Any = None) -> tuple:
-            upstream = args[0] if upstream is None else upstream
+        def grad(upstream: Any) -> tuple:
             upstream = ops.cast(upstream, dtype)
             normal = (ops.cast(after(total, upstream), dtype) - mean) * scale
             product = upstream * normal
