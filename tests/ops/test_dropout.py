@@ -30,6 +30,27 @@ def test_rate_and_scale():
     np.testing.assert_allclose(mask[mask != 0], 1 / 0.6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_elements_are_as_good_as_independent(rate):
+    """Of rows, of columns, and of one mask and the next."""
+    before = None
+    for stream in range(8):
+        dropout = ReplayableDropout(rate, tf.constant([3, 5], "uint32"))
+        mask = np.asarray(dropout(tf.ones((500, 400)), stream)) > 0
+        # Mean 0 and variance 1.
+        mask = (mask - (1 - rate)) / np.sqrt(rate * (1 - rate))
+        for rows in (mask, mask.T):
+            count, length = rows.shape
+            pairs = (rows @ rows.T)[np.triu_indices(count, 1)] / length**0.5
+            # Normal variates, were they independent.
+            assert abs(np.mean(pairs)) < 0.02
+            assert abs(np.mean(pairs**2) - 1) < 0.05
+            assert np.abs(pairs).max() < 8
+        if before is not None:
+            assert abs(np.mean(mask * before)) * mask.size**0.5 < 4
+        before = mask
+
+
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_gradient_sees_the_mask_of_the_forward_pass(jit_compile):
     """Finite differences under one fixed mask."""

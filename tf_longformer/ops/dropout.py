@@ -73,9 +73,10 @@ class ReplayableDropout:
         stream = _mix(ops.cast(stream, "uint32") + self._seed[0])
         row = _mix(_mix(_count(rows) + stream))
         column = _mix(_mix(_count(shape[-1]) + _mix(stream + self._seed[1])))
-        # Rows and columns are hashed well; of their sums, that are as many
-        # as elements, one round is enough.
-        bits = _mix(ops.reshape(row, (*shape[:-1], 1)) + column)
+        # Rows and columns are hashed well; of their products, that are as many
+        # as elements, nothing more has to be done. Odd, so that none is lost.
+        bits = ops.bitwise_or(ops.reshape(row, (*shape[:-1], 1)), _uint32(1))
+        bits = bits * ops.bitwise_or(column, _uint32(1))
         scale = ops.cast(1 / (1 - self.rate), dtype)
         return ops.where(
             bits >= _threshold(self.rate), scale, ops.cast(0, dtype)
