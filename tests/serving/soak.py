@@ -2,10 +2,10 @@
 
     PYTHONPATH=.:tests python tests/serving/soak.py --requests 10000
 
-Four clients send rows of 1 to 4096 tokens, alone and padded in batches, and
-in between requests that are wrong in every way known. Each answer is compared
-with that of the Keras model in this process. Bounded by the number of
-requests and by time; on loopback only.
+Four clients send rows of 1 to 4096 tokens, alone and padded in batches, texts
+of as many, and in between requests that are wrong in every way known. Each
+answer is compared with that of the Keras model in this process. Bounded by the
+number of requests and by time; on loopback only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-from models.tiny import make_model
+from export import small
 from serving.client import Server
 
 from tf_longformer import export_saved_model
@@ -33,6 +33,7 @@ LONGEST = 4096
 CLIENTS = 4
 POOL = 240
 TOLERANCE = 1e-4
+HEAD = "ForSequenceClassification"
 MASK = "attention_mask"
 
 
@@ -49,15 +50,19 @@ class Soak:
     def __init__(self, folder: Path, pool: int = POOL, seed: int = 0) -> None:
         keras.utils.set_random_seed(seed)
         self.random = random.Random(seed)
-        self.model = make_model(
-            "ForSequenceClassification",
-            max_position_embeddings=LONGEST + 2,
-            attention_window=64,
+        self.model = small.make(
+            HEAD, max_position_embeddings=LONGEST + 2, attention_window=64
         )
-        export_saved_model(self.model, folder / "soak/1")
+        self.vocabulary = self.model.config.vocab_size
+        export_saved_model(self.model, folder / "soak/1", small.tokenizer())
         self.rows = [self._draw() for _ in range(pool)]
         self.logits = [
             self.model(np.array([row])).logits.numpy()[0] for row in self.rows
+        ]
+        self.texts = [self._draw_text() for _ in range(pool // 4)]
+        self.logits_of_texts = [
+            self.model(**small.encode(HEAD, {"text": [text]})).logits.numpy()[0]
+            for text in self.texts
         ]
         self.server = Server(folder / "soak", "--max-body", 1)
         self.errors: list[str] = []
@@ -67,7 +72,14 @@ class Soak:
 
     def _draw(self) -> list[int]:
         length = round(2 ** self.random.uniform(0, 12))
-        return [self.random.randrange(3, 61) for _ in range(length)]
+        return [
+            self.random.randrange(3, self.vocabulary) for _ in range(length)
+        ]
+
+    def _draw_text(self) -> str:
+        pieces = [*small.HOSTILE, "a dog", "and", "read", "it."]
+        count = round(2 ** self.random.uniform(0, 8))
+        return " ".join(self.random.choice(pieces) for _ in range(count))
 
     def requests(self, count: int) -> list[Request]:
         """Draws requests: two of three are good."""
@@ -79,6 +91,16 @@ class Soak:
 
     def _good(self) -> Request:
         size = 1 if self.random.random() < 0.7 else self.random.randint(2, 4)
+        if self.random.random() < 0.3:
+            places = [
+                self.random.randrange(len(self.texts)) for _ in range(size)
+            ]
+            texts = [self.texts[place] for place in places]
+            return Request(
+                {"signature_name": "text", "instances": texts},
+                200,
+                [self.logits_of_texts[place] for place in places],
+            )
         places = [self.random.randrange(len(self.rows)) for _ in range(size)]
         longest = max(len(self.rows[place]) for place in places)
         rows = []
@@ -103,7 +125,16 @@ class Soak:
             row = {"input_ids": ids, MASK: mask}
             return {"instances": [row], **more}
 
+        def of_text(text: Any) -> dict:
+            return {"signature_name": "text", "instances": [text]}
+
         bodies = [
+            of_text("a dog " * LONGEST),
+            of_text(3),
+            of_text(None),
+            # Not UTF-8, and half of a pair.
+            of_text({"b64": "/w=="}),
+            of_text("\ud800"),
             b"",
             b"{",
             b"\xff\xfe",
@@ -117,7 +148,7 @@ class Soak:
             of([]),
             of([5] * (LONGEST + 1)),
             of([5] * 10_000),
-            of([5, 61]),
+            of([5, self.vocabulary]),
             of([5, -1]),
             of([5, 2**31]),
             of([5, 2**70]),
