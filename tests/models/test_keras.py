@@ -218,6 +218,20 @@ def test_losses_and_metrics_of_keras():
             assert result["loss"] == pytest.approx(own, rel=1e-5)
 
 
+@pytest.mark.parametrize("method", ["fit", "train_on_batch"])
+def test_a_step_is_traced_once(method):
+    """It would be twice, if it made the optimizer's variables."""
+    head = "ForSequenceClassification"
+    model = tiny.make_model(head)
+    data = {**tiny.make_inputs(head), **tiny.make_labels(head)}
+    body, traces = model.longformer.call, []
+    model.longformer.call = lambda *a, **k: (traces.append(1), body(*a, **k))[1]
+    model.compile("adamw")
+    arguments = {"verbose": 0} if method == "fit" else {}
+    getattr(model, method)(data, **arguments)
+    assert len(traces) == 1
+
+
 def test_callbacks(tmp_path):
     head = "ForSequenceClassification"
     inputs, labels = data(head)
