@@ -331,7 +331,7 @@ def main() -> None:
                     print(
                         name,
                         {
-                            k: v and round(v["median"], 4)
+                            k: v and (round(v["median"], 4), round(v["first"]))
                             for k, v in result.items()
                             if k != "gap"
                         },

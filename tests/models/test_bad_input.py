@@ -269,6 +269,20 @@ def test_predict_and_evaluate_look_too(method):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [["a dog"], "a dog", np.array(["a dog"]), np.array(["a"], object)],
+    ids=str,
+)
+@pytest.mark.parametrize("method", ["fit", "predict", "predict_on_batch"])
+def test_text_is_no_input(method, text):
+    model = make("ForSequenceClassification")
+    model.compile("sgd")
+    for x in (text, {"input_ids": text}, {"input_ids": tf.constant(["a"])}):
+        with pytest.raises(ValueError, match="ids with a tokenizer first"):
+            getattr(model, method)(x)
+
+
+@pytest.mark.parametrize(
     ("name", "labels", "message"),
     [
         ("ForSequenceClassification", [0, 2], r"in \[0, 2\).*-100"),
