@@ -9,6 +9,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import matplotlib.ticker
 import numpy as np
 
 HERE = Path(__file__).parent
@@ -32,6 +33,7 @@ def curves(results: dict) -> None:
     """Time and peak memory against length."""
     for work, peers in results["curves"].items():
         figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
+        every = sorted({int(n) for points in peers.values() for n in points})
         for peer, points in peers.items():
             lengths = [int(length) for length in points]
             for axis, values in (
@@ -48,6 +50,14 @@ def curves(results: dict) -> None:
         for axis, label in zip(
             axes, ("seconds", "peak memory, GiB"), strict=True
         ):
+            axis.set_xticks(every, [f"{length:,}" for length in every])
+            axis.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+            axis.yaxis.set_minor_locator(
+                matplotlib.ticker.LogLocator(subs=(2, 3, 5))
+            )
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter("{x:g}")
+            axis.tick_params(labelsize=8, which="both")
             axis.set_xlabel("tokens")
             axis.set_ylabel(label)
             axis.grid(alpha=0.3, which="both")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -55,6 +54,11 @@ def test_gelu_dense(compiled):
     assert_close(ours, theirs)
 
 
+def normalized(x, gamma, beta, epsilon):
+    mean, variance = tf.nn.moments(x, -1, keepdims=True)
+    return tf.nn.batch_normalization(x, mean, variance, beta, gamma, epsilon)
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("rate", [0, 0.4])
 def test_add_and_normalize(compiled, rate):
@@ -68,9 +72,7 @@ def test_add_and_normalize(compiled, rate):
         np.testing.assert_allclose(np.unique(kept), [0, 1 / (1 - rate)])
 
     def expected(update, residual, gamma, beta):
-        return keras.ops.layer_normalization(
-            update * kept + residual, gamma, beta, -1, EPSILON
-        )
+        return normalized(update * kept + residual, gamma, beta, EPSILON)
 
     ours = with_gradients(
         lambda *x: add_and_normalize(*x, EPSILON, dropout, 1),
@@ -94,9 +96,7 @@ def test_half_precision_is_normalised_in_float32():
     )
     assert ours.dtype == tf.float16
     assert gradients[0].dtype == tf.float16
-    exact = keras.ops.layer_normalization(
-        tf.cast(update, "float64"), epsilon=1e-5
-    )
+    exact = normalized(tf.cast(update, "float64"), 1.0, 0.0, 1e-5)
     np.testing.assert_allclose(ours, exact, atol=4e-3)
 
 

@@ -111,7 +111,13 @@ def _progress():
     from rich.progress import TextColumn
     from rich.progress import TimeRemainingColumn
 
-    return Progress(
+    class Bars(Progress):
+        def stop(self) -> None:
+            # Before rich 15 it prints an empty line, disabled or not.
+            if not self.disable:
+                super().stop()
+
+    return Bars(
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
         TaskProgressColumn(),

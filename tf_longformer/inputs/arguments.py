@@ -147,3 +147,22 @@ def _is_tensor(item: Any) -> bool:
         or isinstance(item, keras.KerasTensor)
         or (isinstance(item, np.ndarray) and item.ndim > 1)
     )
+
+
+def refuse_text(x: Any) -> None:
+    """Checks that what Keras's loops are given is no text.
+
+    Args:
+        x: array, list, dataset, or a mapping of such by name.
+
+    Raises:
+        ValueError: if it is.
+    """
+    given = x if isinstance(x, Mapping) else {"input_ids": x}
+    for name, value in given.items():
+        first = value[0] if isinstance(value, list | tuple) and value else value
+        dtype = getattr(first, "dtype", None)
+        # TensorFlow's dtypes have no kind.
+        is_text = getattr(dtype, "kind", "") in ("U", "S", "O")
+        if is_text or isinstance(first, str) or "string" in str(dtype):
+            as_tensor(name, value)

@@ -17,7 +17,7 @@ import keras
 from keras import ops
 
 from tf_longformer import losses
-from tf_longformer.inputs.arguments import as_tensor
+from tf_longformer.inputs.arguments import refuse_text
 from tf_longformer.models.host_checks import checked_data
 from tf_longformer.models.row_weights import has_row_labels
 from tf_longformer.models.row_weights import weights_of_classes
@@ -343,19 +343,8 @@ def _plain(x: Any) -> Any:
     """
     if isinstance(x, Mapping) and not isinstance(x, dict):
         x = dict(x)
-    for name, value in (x if isinstance(x, dict) else {"input_ids": x}).items():
-        if _is_text(value):
-            as_tensor(name, value)
+    refuse_text(x)
     return x
-
-
-def _is_text(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return bool(value) and isinstance(value[0], str)
-    dtype = getattr(value, "dtype", None)
-    # TensorFlow's dtypes have no kind.
-    is_text = getattr(dtype, "kind", "") in ("U", "S", "O")
-    return is_text or isinstance(value, str) or "string" in str(dtype)
 
 
 def _is_one_hot(labels: Any) -> bool:
