@@ -73,8 +73,8 @@ class FitMixin:
         """Compiles as a saved model was, and makes the optimizer's state."""
         # Keras does no more than to warn where `compile` is overridden.
         self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.optimizer is not None and self.built:
-            self.optimizer.build(self.trainable_variables)
+        if self.built:
+            self._build_optimizer()
 
     def fit(
         self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
