@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -192,6 +193,162 @@ def custom_gradient(function: Callable[..., tuple]) -> Callable:
         return differentiable(traced.consts, *arguments)
 
     return call
+
+
+def factor(x: Any, dtype: str) -> Any:
+    """Returns `x` as `wide_matmul` wants it for a product in `dtype`.
+
+    JAX multiplies bfloat16 and float16 as they are and adds up in float32,
+    which is exact and what GPUs are fast at. TensorFlow has no such product.
+    """
+    if keras.backend.backend() == "jax":
+        return x
+    return keras.ops.cast(x, dtype)
+
+
+def wide_matmul(x: Any, y: Any, dtype: str) -> Any:
+    """Returns the product of two `factor`s in `dtype`.
+
+    Args:
+        x: tensor `[..., m, k]`.
+        y: tensor `[..., k, n]`.
+        dtype: str, no narrower than theirs.
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.numpy.matmul(x, y, preferred_element_type=dtype)
+    return keras.ops.matmul(x, y)
+
+
+def map_numbers(
+    function: Callable[[Any], Any], count: Any, together: int
+) -> Any:
+    """Stacks what a function returns for 0, 1, ..., `count - 1`.
+
+    Args:
+        function: takes an int32 scalar, returns a structure of tensors.
+        count: int or int32 scalar tensor.
+        together: int, how many at a time on a GPU, where one after another
+            would leave most of it idle. On a CPU each would push the others
+            out of the cache.
+    """
+    numbers = keras.ops.arange(count, dtype="int32")
+    if keras.backend.backend() == "jax":
+        import jax
+
+        if jax.default_backend() != "cpu":
+            return jax.lax.map(function, numbers, batch_size=together)
+    return keras.ops.map(function, numbers)
+
+
+def traced(function: Callable, like: Sequence[Any]) -> Callable:
+    """Traces a function and its gradient, once for all of its calls.
+
+    Where they are called they aren't inlined, so that TensorFlow optimizes
+    them once too.
+
+    Args:
+        function: takes tensors, returns one. It may close over tensors, which
+            get no gradient, as integers don't.
+        like: tensors of the shapes and dtypes that it will be called with.
+
+    Returns:
+        Function of the same arguments.
+    """
+    if keras.backend.backend() == "tensorflow":
+        return _traced_by_tensorflow(function, like)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    return function
+
+
+def _traced_by_tensorflow(function: Callable, like: Sequence[Any]) -> Callable:
+    """Makes a graph of the forward and one of the backward pass.
+
+    A `tf.function` called under a tape would do the same, but keep more: all
+    that goes into a custom gradient, needed or not. And constants that its
+    gradient takes out of it, such as the axes of a transpose, would make XLA
+    take all that goes into it for constants, and compile for each value.
+    """
+    import tensorflow as tf
+
+    backward: Any = None
+
+    def run(*tensors: Any) -> list:
+        nonlocal backward
+        sources = [x for x in tensors if x.dtype.is_floating]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(sources)
+            output = function(*tensors)
+
+        def differentiate(upstream: Any) -> list:
+            return tape.gradient(
+                output, sources, upstream, unconnected_gradients="zero"
+            )
+
+        backward = _concrete(differentiate, [output])
+        return [output, *backward.captured_inputs]
+
+    forward = _concrete(run, like)
+
+    @tf.custom_gradient
+    def call(*tensors: Any) -> tuple:
+        output, *kept = _call_concrete(
+            forward, [*tensors, *forward.captured_inputs]
+        )
+
+        def grad(upstream: Any) -> list:
+            captured = zip(backward.captured_inputs, kept, strict=True)
+            gradients = _call_concrete(
+                backward, [upstream, *(_as_known(*pair) for pair in captured)]
+            )
+            rest = iter(gradients)
+            return [
+                next(rest) if x.dtype.is_floating else None for x in tensors
+            ]
+
+        return output, grad
+
+    return call
+
+
+def _concrete(function: Callable, like: Sequence[Any]) -> Any:
+    import tensorflow as tf
+
+    return tf.function(
+        function,
+        autograph=False,
+        experimental_attributes={"_noinline": True},
+    ).get_concrete_function(*(tf.TensorSpec(x.shape, x.dtype) for x in like))
+
+
+def _call_concrete(function: Any, tensors: list) -> list:
+    """Calls a function with all that it takes, what it captured too.
+
+    The call and no more: `function(...)` would trace gradients of its own.
+    """
+    import tensorflow as tf
+
+    outputs = tf.raw_ops.PartitionedCall(
+        args=tensors, Tout=[x.dtype for x in function.outputs], f=function
+    )
+    for output, known in zip(outputs, function.outputs, strict=True):
+        output.set_shape(known.shape)
+    return outputs
+
+
+def _as_known(source: Any, x: Any) -> Any:
+    """Returns `x`, or under XLA the constant that it is where it comes from.
+
+    Without XLA a call with constants would get a function to itself.
+    """
+    import tensorflow as tf
+
+    value = tf.get_static_value(source) if compiling_with_xla() else None
+    return x if value is None else tf.constant(value)
 
 
 def is_dataset(x: Any) -> bool:

@@ -26,7 +26,12 @@ def graph():
         attention_window=16,
     )
     layer.build((None, None, HIDDEN))
+    # Makes no function of the layer, which would hide what is in it.
+    layer.blocks[0].attention.query.bias.trainable = False
+    return trace(layer)
 
+
+def trace(layer):
     @tf.function
     def step(x, mask, global_mask):
         with tf.GradientTape() as tape:
@@ -39,6 +44,51 @@ def graph():
         tf.TensorSpec((1, SEQ, HIDDEN)), mask, mask
     )
     return function.graph, origin(function.graph.outputs[0]).op
+
+
+def test_a_function_keeps_no_more():
+    """Layers that are traced once hand over what they keep."""
+    layer = TFLongformerEncoder(
+        num_layers=2,
+        num_heads=2,
+        intermediate_size=4 * HIDDEN,
+        attention_window=16,
+    )
+    layer.build((None, None, HIDDEN))
+    graph, _ = trace(layer)
+    functions = {
+        function.signature.name: function
+        for function in graph.as_graph_def().library.function
+    }
+    first, *others = [
+        operation
+        for operation in graph.get_operations()
+        if operation.type == "PartitionedCall"
+    ]
+    assert len(others) == 3
+    name = first.get_attr("f").name
+    assert [x.get_attr("f").name == name for x in others] == [True] + 2 * [
+        False
+    ]
+    function = functions[name]
+    nodes = {node.name: node for node in function.node_def}
+
+    def source(tensor):
+        node, _, number = (*tensor.split(":"), "", "")[:3]
+        if node in nodes and nodes[node].op in (*SAME, "ExpandDims"):
+            several = nodes[node].op == "IdentityN"
+            return source(nodes[node].input[int(number) if several else 0])
+        return tensor
+
+    kept = {
+        source(function.ret[argument.name]): width(output)
+        for argument, output in zip(
+            function.signature.output_arg, first.outputs, strict=True
+        )
+    }
+    arguments = {argument.name for argument in function.signature.input_arg}
+    # As above, and the layer's output.
+    assert sum(kept[name] for name in kept.keys() - arguments) == 13, kept
 
 
 def origin(tensor):

@@ -9,9 +9,9 @@ XLA leaves a file for every program that it compiles. Prints JSON:
                 with three values of one shape
     steps       [shape, globals, programs so far, gap to eager mode], one for
                 each call of a model with its gradients
-    training    programs so far after each of some steps with dropout, other
-                weights and other globals each time, of a function that was
-                traced without shapes
+    training    for some kinds of models: programs so far after each of some
+                steps with dropout, other weights and other globals each time,
+                of a function that was traced without shapes
 """
 
 from __future__ import annotations
@@ -26,6 +26,18 @@ import tensorflow as tf
 from tf_longformer import LongformerConfig
 from tf_longformer import TFLongformerForTokenClassification
 
+TRAINED = {
+    "windows": {},
+    # Layers that are alike share a trace.
+    "alike": {"attention_window": 4},
+    "recomputed": {"attention_window": 4, "gradient_checkpointing": True},
+    "no dropout": {
+        "attention_window": 4,
+        "hidden_act": "gelu_new",
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+    },
+}
 GLOBALS = ("0", "1", "2", "17", "half", "all", "uneven")
 
 
@@ -43,20 +55,7 @@ def main(folder: Path) -> None:
         cut(tf.ones(4), tf.constant([size, 0]))
     control = programs()
 
-    model = TFLongformerForTokenClassification(
-        LongformerConfig(
-            # A mix of windows that HF does not take.
-            attention_window=[4, 6],
-            num_hidden_layers=2,
-            num_attention_heads=3,
-            hidden_size=15,
-            intermediate_size=19,
-            vocab_size=53,
-            max_position_embeddings=97,
-            num_labels=7,
-            initializer_range=0.3,
-        )
-    )
+    model = make_model()
     weights = [weight.value for weight in model.trainable_weights]
 
     def run(inputs: dict) -> list:
@@ -87,6 +86,43 @@ def main(folder: Path) -> None:
             ]
             steps.append([shape, kind, count, float(max(gaps))])
 
+    training = {}
+    for name, fields in TRAINED.items():
+        train = trainer(make_model(**fields), rng)
+        before = programs()
+        training[name] = []
+        for kind in ("1", "2", "17", "all"):
+            train(draw_inputs(rng, (2, 70), kind))
+            training[name].append(programs() - before)
+    counts = {"control": control, "steps": steps, "training": training}
+    print(json.dumps(counts))
+
+
+def make_model(**fields) -> TFLongformerForTokenClassification:
+    """Returns a small model."""
+    given = {
+        # A mix of windows that HF does not take.
+        "attention_window": [4, 6],
+        "num_hidden_layers": 2,
+        "num_attention_heads": 3,
+        "hidden_size": 15,
+        "intermediate_size": 19,
+        "vocab_size": 53,
+        "max_position_embeddings": 97,
+        "num_labels": 7,
+        "initializer_range": 0.3,
+    }
+    return TFLongformerForTokenClassification(
+        LongformerConfig(**{**given, **fields})
+    )
+
+
+def trainer(
+    model: TFLongformerForTokenClassification, rng: np.random.Generator
+) -> tf.types.experimental.GenericFunction:
+    """Returns a step of training, compiled for inputs of any shape."""
+    weights = [weight.value for weight in model.trainable_weights]
+
     def train(inputs: dict) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = model(inputs, training=True).loss
@@ -96,18 +132,11 @@ def main(folder: Path) -> None:
         return loss
 
     spec = tf.TensorSpec([None, None], tf.int32)
-    train = tf.function(
+    return tf.function(
         train,
         input_signature=[dict.fromkeys(draw_inputs(rng, (2, 9), "1"), spec)],
         jit_compile=True,
     )
-    before = programs()
-    training = []
-    for kind in ("1", "2", "17", "all"):
-        train(draw_inputs(rng, (2, 70), kind))
-        training.append(programs() - before)
-    counts = {"control": control, "steps": steps, "training": training}
-    print(json.dumps(counts))
 
 
 def draw_inputs(rng: np.random.Generator, shape: tuple, kind: str) -> dict:

@@ -7,10 +7,11 @@ from typing import Any
 
 import keras
 
+from tf_longformer.layers.calling import run
 from tf_longformer.layers.encoder_block import LongformerEncoderBlock
 from tf_longformer.layers.quantized import RemembersQuantization
-from tf_longformer.layers.recompute import run
 from tf_longformer.layers.self_attention import first_mask
+from tf_longformer.layers.shared_body import SharedBodies
 from tf_longformer.ops import plan_attention
 from tf_longformer.outputs import TFLongformerBaseModelOutput
 
@@ -153,6 +154,9 @@ class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
             first_mask(hidden_states, attention_mask, mask, hidden_states_mask),
             global_attention_mask,
         )
+        arguments = {"plan": plan, "training": training}
+        share = training and not output_attentions
+        bodies = SharedBodies(**arguments) if share else None
         all_hidden_states = [hidden_states]
         attentions = []
         global_attentions = []
@@ -162,9 +166,9 @@ class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
                 hidden_states,
                 None if head_mask is None else head_mask[index],
                 recompute=self.gradient_checkpointing and bool(training),
-                plan=plan,
+                bodies=bodies,
                 output_attentions=output_attentions,
-                training=training,
+                **arguments,
             )
             all_hidden_states.append(hidden_states)
             attentions.append(local)

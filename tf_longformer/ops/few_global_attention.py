@@ -10,6 +10,7 @@ from keras import ops
 from tf_longformer.compat import after
 from tf_longformer.compat import custom_gradient
 from tf_longformer.ops.blocks import ceil_div
+from tf_longformer.ops.blocks import pad_axis
 from tf_longformer.ops.blocks import slice_axis
 from tf_longformer.ops.global_rows import GlobalRows
 from tf_longformer.ops.global_rows import added_scores
@@ -103,21 +104,54 @@ def put_rows(x: Any, rows: Any, plan: AttentionPlan) -> Any:
     Returns:
         Tensor like `x`.
     """
-    batch, seq, hidden = ops.shape(x)
-    # Past the sequence `order` repeats a position.
-    most = GLOBAL_COLUMNS
-    most = min(most, seq) if isinstance(seq, int) else ops.minimum(most, seq)
-    lanes = ops.expand_dims(ops.arange(most, dtype="int32"), 0)
-    used = ops.expand_dims(lanes < ops.expand_dims(plan.count, 1), 2)
-    start = ops.expand_dims(ops.arange(batch, dtype="int32") * seq, 1)
-    flat = ops.reshape(
-        slice_axis(plan.order, 0, most, axis=1) + start, (batch * most, 1)
-    )
-    x = ops.reshape(x, (batch * seq, hidden))
-    rows = ops.reshape(slice_axis(rows, 0, most, axis=1), (-1, hidden))
-    used = ops.reshape(used, (-1, 1))
-    rows = ops.where(used, rows, ops.take(x, flat[:, 0], axis=0))
-    return ops.reshape(ops.scatter_update(x, flat, rows), (batch, seq, hidden))
+
+    def places(x: Any) -> tuple:
+        """Returns `[batch, n, 1]`: rows of `x`, in one axis; their use."""
+        batch, seq, _ = ops.shape(x)
+        most = GLOBAL_COLUMNS
+        # Past the sequence `order` repeats a position.
+        most = (
+            min(most, seq) if isinstance(seq, int) else ops.minimum(most, seq)
+        )
+        start = ops.expand_dims(ops.arange(batch, dtype="int32") * seq, 1)
+        index = slice_axis(plan.order, 0, most, axis=1) + start
+        lanes = ops.expand_dims(ops.arange(most, dtype="int32"), 0)
+        used = lanes < ops.expand_dims(plan.count, 1)
+        return ops.expand_dims(index, 2), ops.expand_dims(used, 2)
+
+    def put(x: Any, index: Any, rows: Any) -> Any:
+        hidden = x.shape[2]
+        flat = ops.scatter_update(
+            ops.reshape(x, (-1, hidden)),
+            ops.reshape(index, (-1, 1)),
+            ops.reshape(rows, (-1, hidden)),
+        )
+        return ops.reshape(flat, ops.shape(x))
+
+    def take(x: Any, index: Any) -> Any:
+        return ops.take(
+            ops.reshape(x, (-1, x.shape[2])), index[:, :, 0], axis=0
+        )
+
+    @custom_gradient
+    def replace(x: Any, rows: Any) -> tuple:
+        index, used = places(x)
+        rows = slice_axis(rows, 0, ops.shape(index)[1], axis=1)
+
+        def grad(upstream: Any) -> tuple:
+            index, used = places(upstream)
+            given = take(upstream, index)
+            nothing = ops.zeros_like(given)
+            rows_gradient = ops.where(used, given, nothing)
+            missing = GLOBAL_COLUMNS - ops.shape(index)[1]
+            return (
+                put(upstream, index, ops.where(used, nothing, given)),
+                pad_axis(rows_gradient, 0, missing, axis=1),
+            )
+
+        return put(x, index, ops.where(used, rows, take(x, index))), grad
+
+    return replace(x, rows)
 
 
 def _attend(rows: GlobalRows, query: Any, both: Any) -> tuple:

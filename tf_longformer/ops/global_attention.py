@@ -98,7 +98,6 @@ def projected_global_attention(
     Returns:
         Tensor like `context`, its rows of global tokens filled in.
     """
-    shape = ops.shape(hidden_states)
     tokens = (-1, hidden_states.shape[2])
 
     def project(hidden_states: Any, *weights: Any) -> tuple:
@@ -107,8 +106,9 @@ def projected_global_attention(
             ops.matmul(rows, kernel) + bias
             for kernel, bias in zip(weights[:3], weights[3:], strict=True)
         )
+        shape = ops.shape(hidden_states)[:2]
         return tuple(
-            split_heads(ops.reshape(x, (*shape[:2], x.shape[1])), heads)
+            split_heads(ops.reshape(x, (*shape, x.shape[1])), heads)
             for x in products
         )
 
@@ -122,7 +122,7 @@ def projected_global_attention(
             for x, kernel in zip(gradients, weights[:3], strict=True)
         )
         return (
-            ops.reshape(states, shape),
+            ops.reshape(states, ops.shape(hidden_states)),
             *(ops.matmul(ops.transpose(rows), x) for x in gradients),
             *(ops.sum(x, axis=0) for x in gradients),
         )
@@ -192,8 +192,10 @@ def _fill_rows(
                 mixed, mixed_upstream = (
                     take(split_heads(x, heads)) for x in (output, upstream)
                 )
-                # Slots past a row's own tokens repeat others.
-                slot = first + ops.arange(slots - first, dtype="int32")
+                # Slots past a row's own tokens repeat others. They are
+                # counted anew: no shape may go from one pass to the other.
+                rest = ops.shape(mixed)[2]
+                slot = first + ops.arange(rest, dtype="int32")
                 used = ops.expand_dims(slot, 0) < ops.expand_dims(plan.count, 1)
                 query_gradient, *others = rows.backward(
                     take(query) * scale,

@@ -14,6 +14,7 @@ from typing import Any
 from keras import ops
 
 from tf_longformer.compat import custom_gradient
+from tf_longformer.compat import factor
 from tf_longformer.ops.band import cut_band
 from tf_longformer.ops.band import frames
 from tf_longformer.ops.chunks import for_each_chunk
@@ -59,22 +60,25 @@ def local_attention(
         tokens that the mask excludes, and of global tokens (which attend by
         `global_attention`), are zero.
     """
-    band = cut_band(radius, ops.shape(query)[2])
-    work = Work(
-        band,
-        plan,
-        query.shape[1],
-        query.shape[3] ** -0.5,
-        dropout,
-    )
+
+    def work_for(query: Any) -> Work:
+        return Work(
+            cut_band(radius, ops.shape(query)[2]),
+            plan,
+            query.shape[1],
+            query.shape[3] ** -0.5,
+            dropout,
+        )
 
     @custom_gradient
     def attend(query: Any, key: Any, value: Any) -> tuple:
-        output, log_sum = _forward(work.after(query), query, key, value)
+        work = work_for(query).after(query)
+        output, log_sum = _forward(work, query, key, value)
 
         def grad(upstream: Any) -> tuple:
+            # Cut anew: no shape may go from one pass to the other.
             return local_gradients(
-                work, query, key, value, output, log_sum, upstream
+                work_for(query), query, key, value, output, log_sum, upstream
             )
 
         return output, grad
@@ -118,9 +122,9 @@ def _attend_blocks(
     at = frames(
         band,
         work.plan,
-        ops.cast(key, dtype),
+        factor(key, dtype),
         value,
-        work.columns(ops.cast(key, dtype), value),
+        work.columns(factor(key, dtype), value),
         even=False,
     )
     query = work.to_whole_blocks(query, 2)
@@ -133,7 +137,7 @@ def _attend_blocks(
         queries = ops.slice(
             query, (0, 0, start, 0), (batch, heads, band.block, head_dim)
         )
-        scores = work.scores(ops.cast(queries, dtype), frame.key, frame.scores)
+        scores = work.scores(factor(queries, dtype), frame.key, frame.scores)
         weights = softmax(scores, axis=-1)
         mixed = ops.matmul(
             ops.cast(work.drop(weights, number), value.dtype), frame.value
@@ -146,10 +150,9 @@ def _attend_blocks(
         log_sum = ops.max(scores, axis=-1) - ops.log(ops.max(weights, axis=-1))
         return output, ops.transpose(log_sum, (0, 2, 1))
 
-    numbers = ops.arange(band.blocks, dtype="int32")
     if not with_log_sum:
-        return work.join_blocks(ops.map(attend, numbers)), None
-    output, log_sum = ops.map(attend, numbers)
+        return work.join_blocks(work.for_each_block(attend)), None
+    output, log_sum = work.for_each_block(attend)
     return work.join_blocks(output), ops.expand_dims(
         ops.transpose(work.join_blocks(log_sum), (0, 2, 1)), 3
     )

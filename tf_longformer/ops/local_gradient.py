@@ -7,6 +7,8 @@ from typing import Any
 from keras import ops
 
 from tf_longformer.compat import after
+from tf_longformer.compat import factor
+from tf_longformer.compat import wide_matmul
 from tf_longformer.ops.band import frames
 from tf_longformer.ops.blocks import pad_axis
 from tf_longformer.ops.blocks import slice_axis
@@ -49,6 +51,13 @@ def local_gradients(
         )
     else:
         gradients = _block_gradients(work, *arguments, False)
+    # Of the scores before they were scaled.
+    query_gradient, key_gradient, value_gradient = gradients
+    gradients = (
+        query_gradient * work.scale,
+        key_gradient * work.scale,
+        value_gradient,
+    )
     return tuple(
         ops.cast(gradient, x.dtype)
         for gradient, x in zip(gradients, (query, key, value), strict=True)
@@ -64,10 +73,12 @@ def _score_gradient(
     product of output and upstream gradient, which is the mean over keys that
     the softmax subtracts.
     """
-    weights_gradient = ops.matmul(upstream, ops.swapaxes(value, 2, 3))
+    weights_gradient = wide_matmul(
+        upstream, ops.swapaxes(value, 2, 3), weights.dtype
+    )
     if kept is not None:
         weights_gradient = weights_gradient * kept
-    return weights * (weights_gradient - delta)
+    return ops.cast(weights * (weights_gradient - delta), value.dtype)
 
 
 def _kept(work: Work, weights: Any, stream: Any) -> Any:
@@ -75,6 +86,13 @@ def _kept(work: Work, weights: Any, stream: Any) -> Any:
     if work.dropout is None:
         return None
     return work.dropout.kept(ops.shape(weights), stream, weights.dtype)
+
+
+def _inner(x: Any, y: Any, dtype: str) -> Any:
+    """Inner products of rows, `[..., 1]`."""
+    return ops.sum(
+        ops.cast(x, dtype) * ops.cast(y, dtype), axis=-1, keepdims=True
+    )
 
 
 def _dropped(weights: Any, kept: Any) -> Any:
@@ -95,8 +113,8 @@ def _block_gradients(
     band = work.band
     plan = work.plan
     dtype = score_dtype(query.dtype)
-    query, key, value, output, upstream = (
-        ops.cast(x, dtype) for x in (query, key, value, output, upstream)
+    query, key, value, upstream = (
+        factor(x, dtype) for x in (query, key, value, upstream)
     )
     at = frames(band, plan, key, value, work.columns(key, value), even=True)
     query = work.to_whole_blocks(query, 2)
@@ -131,24 +149,23 @@ def _block_gradients(
             kept,
             upstreams,
             frame.value,
-            ops.sum(upstreams * outputs, axis=-1, keepdims=True),
+            _inner(upstreams, outputs, dtype),
         )
-        value_gradient = ops.matmul(
-            ops.swapaxes(_dropped(weights, kept), 2, 3), upstreams
+        dropped = ops.cast(_dropped(weights, kept), upstreams.dtype)
+        value_gradient = wide_matmul(
+            ops.swapaxes(dropped, 2, 3), upstreams, dtype
         )
-        key_gradient = ops.matmul(
-            ops.swapaxes(scores_gradient, 2, 3), queries * work.scale
+        key_gradient = wide_matmul(
+            ops.swapaxes(scores_gradient, 2, 3), queries, dtype
         )
-        query_gradient = ops.matmul(scores_gradient, frame.key) * work.scale
+        query_gradient = wide_matmul(scores_gradient, frame.key, dtype)
         return (
             join_heads(query_gradient),
             _pieces(work, key_gradient),
             _pieces(work, value_gradient),
         )
 
-    query_gradient, *rest = ops.map(
-        step, ops.arange(band.blocks, dtype="int32")
-    )
+    query_gradient, *rest = work.for_each_block(step)
     query_gradient = split_heads(work.join_blocks(query_gradient), work.heads)
     return query_gradient, *(_collect(work, x) for x in rest)
 
@@ -217,11 +234,11 @@ def _chunk_gradients(
     """Adds what comes by way of the chunks to the gradients."""
     plan = work.plan
     dtype = log_sum.dtype
-    query, key, value = (ops.cast(x, dtype) for x in (query, key, value))
-    upstream, output = (
-        split_heads(ops.cast(x, dtype), work.heads) for x in (upstream, output)
+    query, key, value, upstream = (
+        factor(x, dtype) for x in (query, key, value, upstream)
     )
-    delta = ops.sum(upstream * output, axis=-1, keepdims=True)
+    upstream, output = (split_heads(x, work.heads) for x in (upstream, output))
+    delta = _inner(upstream, output, dtype)
 
     def step(
         chunk: Any,
@@ -237,15 +254,16 @@ def _chunk_gradients(
         scores_gradient = _score_gradient(
             weights, kept, upstream, take_tokens(value, index), delta
         )
-        key_update = ops.matmul(
-            ops.swapaxes(scores_gradient, 2, 3), query * work.scale
+        dropped = ops.cast(_dropped(weights, kept), upstream.dtype)
+        key_update = wide_matmul(
+            ops.swapaxes(scores_gradient, 2, 3), query, dtype
         )
-        value_update = ops.matmul(
-            ops.swapaxes(_dropped(weights, kept), 2, 3), upstream
+        value_update = wide_matmul(ops.swapaxes(dropped, 2, 3), upstream, dtype)
+        query_update = wide_matmul(
+            scores_gradient, take_tokens(key, index), dtype
         )
-        query_update = ops.matmul(scores_gradient, take_tokens(key, index))
         return (
-            query_gradient + query_update * work.scale,
+            query_gradient + query_update,
             write_chunk(key_slots, chunk, key_update),
             write_chunk(value_slots, chunk, value_update),
         )
@@ -254,7 +272,11 @@ def _chunk_gradients(
     query_gradient, key_slots, value_slots = for_each_chunk(
         plan,
         step,
-        (query_gradient, empty_slots(plan, key), empty_slots(plan, value)),
+        (
+            query_gradient,
+            empty_slots(plan, key_gradient),
+            empty_slots(plan, value_gradient),
+        ),
     )
     return (
         query_gradient,

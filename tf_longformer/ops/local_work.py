@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 from typing import NamedTuple
 
 from keras import ops
 
+from tf_longformer.compat import factor
+from tf_longformer.compat import map_numbers
+from tf_longformer.compat import wide_matmul
 from tf_longformer.ops.band import Band
 from tf_longformer.ops.blocks import pad_axis
 from tf_longformer.ops.blocks import slice_axis
@@ -16,6 +21,9 @@ from tf_longformer.ops.plan import MASKED_SCORE
 from tf_longformer.ops.plan import AttentionPlan
 from tf_longformer.ops.tokens import score_dtype
 from tf_longformer.ops.tokens import take_tokens
+
+# Numbers, of a few blocks whose scores are made at once on a GPU.
+_SCORES_AT_A_TIME = 2**28
 
 
 class Work(NamedTuple):
@@ -56,8 +64,20 @@ class Work(NamedTuple):
         return take_tokens(key, index), take_tokens(value, index)
 
     def scores(self, query: Any, key: Any, added: Any) -> Any:
-        scores = ops.matmul(query, ops.swapaxes(key, 2, 3))
-        return scores * self.scale + ops.cast(added, scores.dtype)
+        """Scores of two `factor`s, in the scores' dtype."""
+        dtype = score_dtype(query.dtype)
+        scores = wide_matmul(query, ops.swapaxes(key, 2, 3), dtype)
+        return scores * self.scale + ops.cast(added, dtype)
+
+    def for_each_block(self, function: Callable[[Any], Any]) -> Any:
+        """Stacks what a function of a block's number returns."""
+        plan, band = self.plan, self.band
+        shape = (*plan.key_scores.shape, self.heads, band.block, band.frame)
+        together = 1
+        if all(isinstance(size, int) for size in shape):
+            scores = shape[0] * math.prod(shape[2:])
+            together = max(1, _SCORES_AT_A_TIME // max(scores, 1))
+        return map_numbers(function, band.blocks, together)
 
     def to_whole_blocks(self, x: Any, axis: int) -> Any:
         band = self.band
@@ -83,8 +103,8 @@ def chunk_scores(
     dtype = score_dtype(query.dtype)
     used = ops.where(used, 0.0, MASKED_SCORE)
     return work.scores(
-        ops.cast(query, dtype),
-        ops.cast(take_tokens(key, index), dtype),
+        factor(query, dtype),
+        factor(take_tokens(key, index), dtype),
         ops.expand_dims(ops.expand_dims(used, 1), 1),
     )
 
