@@ -112,8 +112,8 @@ MUTANTS = (
     (
         "the gradient forgets the softmax's mean",
         "ops/local_gradient.py",
-        "return weights * (weights_gradient - delta)",
-        "return weights * weights_gradient",
+        "weights * (weights_gradient - delta)",
+        "weights * weights_gradient",
         GRADIENTS,
     ),
     (

@@ -40,6 +40,12 @@ class Band(NamedTuple):
     frame: Any
     whole: bool
 
+    def as_whole(self) -> Band:
+        """Returns even blocks whose frame is the whole sequence."""
+        blocks = ops.maximum(self.blocks, 1)
+        block = (self.seq + blocks - 1) // blocks
+        return self._replace(block=block, frame=self.seq, whole=True)
+
 
 def cut_band(radius: int, seq: Any) -> Band:
     """Returns how a sequence is cut for a radius.

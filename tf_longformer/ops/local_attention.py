@@ -15,6 +15,7 @@ from keras import ops
 
 from tf_longformer.compat import custom_gradient
 from tf_longformer.compat import factor
+from tf_longformer.ops.band import Band
 from tf_longformer.ops.band import cut_band
 from tf_longformer.ops.band import frames
 from tf_longformer.ops.chunks import for_each_chunk
@@ -97,7 +98,7 @@ def _forward(work: Work, query: Any, key: Any, value: Any) -> tuple:
         return output, None
 
     def few() -> tuple:
-        output, _ = _attend_blocks(work, query, key, value, False)
+        output = _attend_to_few(work, query, key, value)
         zeros = ops.zeros_like(query[..., :1], dtype=score_dtype(query.dtype))
         return output, zeros
 
@@ -106,6 +107,24 @@ def _forward(work: Work, query: Any, key: Any, value: Any) -> tuple:
         return _merge_chunks(work, query, key, value, output, log_sum)
 
     return ops.cond(work.plan.most > GLOBAL_COLUMNS, many, few)
+
+
+def _attend_to_few(work: Work, query: Any, key: Any, value: Any) -> Any:
+    """Returns the output where the columns hold all global tokens."""
+
+    def attend(band: Band) -> Any:
+        banded = work._replace(band=band)
+        return _attend_blocks(banded, query, key, value, False)[0]
+
+    band = work.band
+    if isinstance(band.seq, int):
+        return attend(band)
+    # A length that isn't known yet may fit in a frame.
+    return ops.cond(
+        band.seq <= band.block + 2 * band.radius,
+        lambda: attend(band.as_whole()),
+        lambda: attend(band),
+    )
 
 
 def _attend_blocks(
