@@ -141,22 +141,6 @@ def hf_torch(case: dict) -> tuple[Callable, Callable]:
     return call, torch.cuda.max_memory_allocated
 
 
-def make_weights(case: dict) -> None:
-    """Saves random weights of base width for all peers."""
-    import tf_longformer
-
-    config = tf_longformer.LongformerConfig(
-        vocab_size=50265,
-        num_hidden_layers=case["layers"],
-        attention_window=case["window"],
-        max_position_embeddings=case["seq"] + 2,
-        type_vocab_size=1,
-        layer_norm_eps=1e-5,
-    )
-    model = tf_longformer.TFLongformerForSequenceClassification(config)
-    model.save_pretrained(case["folder"])
-
-
 def run_peer(peer: str, case: dict) -> None:
     """Prints seconds and peak memory as the last line."""
     call, peak = {"ours": ours, "hf_torch": hf_torch}[peer](case)
@@ -178,10 +162,12 @@ def run_peer(peer: str, case: dict) -> None:
     print(json.dumps(answer), flush=True)
 
 
-def start(*arguments: str) -> str:
-    """Runs this file in another process, returns what it prints."""
+def start(file: str, *arguments: str) -> str:
+    """Runs a file of this folder in a process, returns what it prints."""
     result = subprocess.run(
-        [sys.executable, __file__, *arguments], capture_output=True, text=True
+        [sys.executable, Path(__file__).with_name(file), *arguments],
+        capture_output=True,
+        text=True,
     )
     if result.returncode:
         raise RuntimeError(result.stderr[-2000:])
@@ -197,7 +183,9 @@ def compare(name: str, case: dict, folder: Path) -> dict:
         changed = {"policy": "mixed_bfloat16", **case, "work": work, **changes}
         changed["output"] = str(output)
         try:
-            printed = start("--peer", peer, "--case", json.dumps(changed))
+            printed = start(
+                "gpu.py", "--peer", peer, "--case", json.dumps(changed)
+            )
         except RuntimeError as error:
             result[label] = None
             print(f"{name}: {label} does not run: {error}", flush=True)
@@ -247,8 +235,6 @@ def main() -> None:
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.peer == "weights":
-        return make_weights(arguments.case)
     if arguments.peer:
         return run_peer(arguments.peer, arguments.case)
     file = arguments.output
@@ -256,7 +242,13 @@ def main() -> None:
     results["machine"] = machine()
     with tempfile.TemporaryDirectory() as folder:
         case = {**CASE, "folder": f"{folder}/weights"}
-        start("--peer", "weights", "--case", json.dumps(case))
+        start(
+            "weights.py",
+            case["folder"],
+            *(str(case[name]) for name in ("layers", "window")),
+            str(case["seq"] + 2),
+            "TFLongformerForSequenceClassification",
+        )
         for name in arguments.only or COMPARISONS:
             results[name] = compare(name, case, Path(folder))
             file.write_text(json.dumps(results, indent=1) + "\n")

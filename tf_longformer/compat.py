@@ -150,6 +150,10 @@ def after(x: Any, other: Any) -> Any:
 def custom_gradient(function: Callable[..., tuple]) -> Callable:
     """`keras.ops.custom_gradient` for functions that close over tensors.
 
+    The gradient works out anew what shapes depend on: where XLA compiles a
+    layer that is `traced`, it would take what goes from one pass to the other
+    for a value, and compile for each.
+
     Under `keras.remat`, JAX loses track of tensors that such a function uses
     and that aren't its arguments (masks, seeds). They are found by tracing
     it, and made arguments without a gradient.

@@ -16,16 +16,21 @@ SEQ, HIDDEN = 512, 8
 SAME = ("Identity", "IdentityN", "Reshape")
 
 
-@pytest.fixture(scope="module")
-def graph():
-    """The graph of a step, and the operation that ends the forward pass."""
+def make_layer(num_layers):
     layer = TFLongformerEncoder(
-        num_layers=1,
+        num_layers=num_layers,
         num_heads=2,
         intermediate_size=4 * HIDDEN,
         attention_window=16,
     )
     layer.build((None, None, HIDDEN))
+    return layer
+
+
+@pytest.fixture(scope="module")
+def graph():
+    """The graph of a step, and the operation that ends the forward pass."""
+    layer = make_layer(num_layers=1)
     # Makes no function of the layer, which would hide what is in it.
     layer.blocks[0].attention.query.bias.trainable = False
     return trace(layer)
@@ -48,14 +53,7 @@ def trace(layer):
 
 def test_a_function_keeps_no_more():
     """Layers that are traced once hand over what they keep."""
-    layer = TFLongformerEncoder(
-        num_layers=2,
-        num_heads=2,
-        intermediate_size=4 * HIDDEN,
-        attention_window=16,
-    )
-    layer.build((None, None, HIDDEN))
-    graph, _ = trace(layer)
+    graph, _ = trace(make_layer(num_layers=2))
     functions = {
         function.signature.name: function
         for function in graph.as_graph_def().library.function

@@ -42,8 +42,7 @@ class Band(NamedTuple):
 
     def as_whole(self) -> Band:
         """Returns even blocks whose frame is the whole sequence."""
-        blocks = ops.maximum(self.blocks, 1)
-        block = (self.seq + blocks - 1) // blocks
+        block = ceil_div(self.seq, ops.maximum(self.blocks, 1))
         return self._replace(block=block, frame=self.seq, whole=True)
 
 

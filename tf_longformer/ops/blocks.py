@@ -15,7 +15,7 @@ from typing import Any
 from keras import ops
 
 
-def ceil_div(numerator: Any, denominator: int) -> Any:
+def ceil_div(numerator: Any, denominator: Any) -> Any:
     """Returns `numerator / denominator` rounded up (ints or tensors)."""
     return (numerator + denominator - 1) // denominator
 

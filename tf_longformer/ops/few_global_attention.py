@@ -108,11 +108,9 @@ def put_rows(x: Any, rows: Any, plan: AttentionPlan) -> Any:
     def places(x: Any) -> tuple:
         """Returns `[batch, n, 1]`: rows of `x`, in one axis; their use."""
         batch, seq, _ = ops.shape(x)
-        most = GLOBAL_COLUMNS
         # Past the sequence `order` repeats a position.
-        most = (
-            min(most, seq) if isinstance(seq, int) else ops.minimum(most, seq)
-        )
+        least = min if isinstance(seq, int) else ops.minimum
+        most = least(GLOBAL_COLUMNS, seq)
         start = ops.expand_dims(ops.arange(batch, dtype="int32") * seq, 1)
         index = slice_axis(plan.order, 0, most, axis=1) + start
         lanes = ops.expand_dims(ops.arange(most, dtype="int32"), 0)

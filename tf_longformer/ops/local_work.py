@@ -71,12 +71,13 @@ class Work(NamedTuple):
 
     def for_each_block(self, function: Callable[[Any], Any]) -> Any:
         """Stacks what a function of a block's number returns."""
-        plan, band = self.plan, self.band
-        shape = (*plan.key_scores.shape, self.heads, band.block, band.frame)
+        band = self.band
+        batch = self.plan.key_scores.shape[0]
+        shape = (batch, self.heads, band.block, band.frame)
         together = 1
         if all(isinstance(size, int) for size in shape):
-            scores = shape[0] * math.prod(shape[2:])
-            together = max(1, _SCORES_AT_A_TIME // max(scores, 1))
+            scores = max(1, math.prod(shape))
+            together = max(1, _SCORES_AT_A_TIME // scores)
         return map_numbers(function, band.blocks, together)
 
     def to_whole_blocks(self, x: Any, axis: int) -> Any:
