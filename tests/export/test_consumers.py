@@ -73,12 +73,12 @@ def check(exported, requests, answers):
                 np.testing.assert_array_equal(found[key], value, key)
 
 
-def run_consumer(which, folder, requests, scratch):
+def run_consumer(which, folder, requests, scratch, python=sys.executable):
     files = [scratch / f"{which}.{name}" for name in ("in", "out")]
     files[0].write_bytes(pickle.dumps([request[:2] for request in requests]))
     script = Path(__file__).with_name("consumer.py")
     subprocess.run(
-        [sys.executable, "-I", script, which, folder, *files],
+        [python, "-I", script, which, folder, *files],
         check=True,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
@@ -87,6 +87,21 @@ def run_consumer(which, folder, requests, scratch):
 
 def test_tensorflow_alone(exported, requests, tmp_path):
     answers = run_consumer("plain", exported.folder, requests, tmp_path)
+    check(exported, requests, answers)
+
+
+@pytest.mark.oracle
+def test_tensorflow_of_tensorflow_serving(exported, requests, tmp_path):
+    """An older one than writes the folder."""
+    python = os.environ.get("TF_LONGFORMER_ORACLE_SERVING")
+    if not python:
+        pytest.skip(
+            "TF_LONGFORMER_ORACLE_SERVING doesn't name the interpreter of an "
+            "environment with TensorFlow Serving's TensorFlow"
+        )
+    answers = run_consumer(
+        "plain", exported.folder, requests, tmp_path, python
+    )
     check(exported, requests, answers)
 
 

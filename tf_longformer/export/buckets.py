@@ -92,8 +92,8 @@ class Buckets:
         seq = shape[-1]
         rows = tf.reduce_prod(shape[:-1])
         most, longest = self.batches[-1], self.lengths[-1]
-        ids = require(
-            ids,
+        checked = require(
+            {"ids": ids, "mask": mask},
             (
                 seq <= longest,
                 f"The signature `xla` takes up to {longest} tokens a row. "
@@ -112,12 +112,14 @@ class Buckets:
             [0, _next(self.batches, rows) - rows],
             [0, _next(self.lengths, seq) - seq],
         ]
-        ids, mask = (
-            tf.pad(tf.reshape(x, [-1, seq]), paddings, constant_values=fill)
-            for x, fill in ((ids, pad_token_id), (mask, 0))
-        )
+        padded = [
+            tf.pad(tf.reshape(value, [-1, seq]), paddings, constant_values=fill)
+            for value, fill in zip(
+                checked.values(), (pad_token_id, 0), strict=True
+            )
+        ]
         outputs = {}
-        for name, value in compiled(ids, mask).items():
+        for name, value in compiled(*padded).items():
             value = value[:rows]
             if name in per_token:
                 value = value[:, :seq]

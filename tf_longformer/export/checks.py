@@ -65,11 +65,10 @@ def check_ids(
         ]
     real = tf.cast(ids != config.pad_token_id, tf.int32)
     rules.append(_length_rule(tf.reduce_sum(real, -1), config, "row"))
-    with tf.control_dependencies(_assertions(rules)):
-        return {
-            name: tf.cast(tf.identity(value), tf.int32)
-            for name, value in inputs.items()
-        }
+    return {
+        name: tf.cast(value, tf.int32)
+        for name, value in require(inputs, *rules).items()
+    }
 
 
 def check_texts(texts: dict[str, Any]) -> dict[str, Any]:
@@ -113,34 +112,50 @@ def check_texts(texts: dict[str, Any]) -> dict[str, Any]:
                 number,
             ),
         ]
-    with tf.control_dependencies(_assertions(rules)):
-        return {name: tf.identity(value) for name, value in texts.items()}
+    return require(texts, *rules)
 
 
-def check_lengths(mask: Any, config: LongformerConfig) -> Any:
+def check_lengths(
+    encoded: dict[str, Any], config: LongformerConfig
+) -> dict[str, Any]:
     """Checks that texts have no more tokens than the model has positions.
 
     Args:
-        mask: int32 `[..., seq]`, the attention mask of the encoded texts.
+        encoded: dict of tensors, the encoded texts, with an
+            `attention_mask` of shape `[..., seq]`.
         config: the model's config.
 
     Returns:
-        `mask`, which waits for the check.
+        Dict of the same, which wait for the check.
+
+    Raises:
+        InvalidArgumentError: when it runs, if the rule is broken.
     """
-    rule = _length_rule(tf.reduce_sum(mask, -1), config, "text")
-    with tf.control_dependencies(_assertions([rule])):
-        return tf.identity(mask)
+    counts = tf.reduce_sum(encoded["attention_mask"], -1)
+    return require(encoded, _length_rule(counts, config, "text"))
 
 
-def require(value: Any, *rules: tuple[Any, str, Any]) -> Any:
-    """Returns a tensor once conditions have been seen to hold.
+def require(
+    values: dict[str, Any], *rules: tuple[Any, str, Any]
+) -> dict[str, Any]:
+    """Returns tensors once conditions have been seen to hold.
+
+    Whatever may fail on a broken rule must come from all that is returned
+    here: of what doesn't wait, another error might be the first.
 
     Args:
-        value: tensor.
-        *rules: tuples of a bool scalar, a sentence, and a tensor to show.
+        values: dict of tensors.
+        *rules: tuples of a bool scalar, a sentence, and a tensor to show;
+            the first that is broken is the error.
     """
-    with tf.control_dependencies(_assertions(list(rules))):
-        return tf.identity(value)
+    done: list[Any] = []
+    for condition, sentence, shown in rules:
+        with tf.control_dependencies(done):
+            done = [
+                tf.debugging.Assert(condition, [sentence, shown], summarize=8)
+            ]
+    with tf.control_dependencies(done):
+        return {name: tf.identity(value) for name, value in values.items()}
 
 
 def _length_rule(
@@ -154,14 +169,3 @@ def _length_rule(
         "Received (tokens):",
         counts,
     )
-
-
-def _assertions(rules: list[tuple[Any, str, Any]]) -> list[tf.Operation]:
-    """Asserts one after the other: the first that fails says why."""
-    done: list[Any] = []
-    for condition, sentence, shown in rules:
-        with tf.control_dependencies(done):
-            done = [
-                tf.debugging.Assert(condition, [sentence, shown], summarize=8)
-            ]
-    return done

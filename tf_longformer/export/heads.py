@@ -260,7 +260,8 @@ class MaskedLM(Head):
             "is wanted. Received (masks):",
             counts,
         )
-        return require(rows.find_masks(ids, self.mask_token_id), rule)
+        ids = require({"input_ids": ids}, rule)["input_ids"]
+        return rows.find_masks(ids, self.mask_token_id)
 
     def of_masks(
         self, logits: Any, encoded: dict[str, Any], positions: Any

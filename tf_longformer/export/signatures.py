@@ -239,9 +239,7 @@ class Signatures(tf.Module):
             encoded = encode(parts[0][:, None], parts[1])
         else:
             encoded = encode(*parts)
-        encoded["attention_mask"] = checks.check_lengths(
-            encoded["attention_mask"], config
-        )
+        encoded = checks.check_lengths(encoded, config)
         inputs = {n: encoded[n] for n in ("input_ids", "attention_mask")}
         if not isinstance(self.head, MaskedLM):
             return self.head.of_texts(self.run(inputs), encoded, parts)
