@@ -51,43 +51,74 @@ def test_elements_are_as_good_as_independent(rate):
         before = mask
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_gradient_sees_the_mask_of_the_forward_pass(jit_compile):
+# In one frame, and in several blocks whose frames reach out of the sequence;
+# without global tokens, with some in the columns beside the window, and with
+# more than these hold; where the length isn't known when the graph is made.
+@pytest.mark.parametrize(
+    ("seq", "window", "number", "length", "jit_compile"),
+    [
+        (11, 4, 2, 11, False),
+        (11, 4, 2, 11, True),
+        (300, 32, 0, 300, False),
+        (300, 32, 2, 300, False),
+        (300, 32, 20, 300, True),
+        (300, 32, 2, None, False),
+        (300, 32, 20, None, False),
+    ],
+)
+def test_gradient_sees_the_mask_of_the_forward_pass(
+    seq, window, number, length, jit_compile
+):
     """Finite differences under one fixed mask."""
     layer = TFLongformerSelfAttention(
-        num_heads=3, attention_window=4, dropout=0.5, dtype="float64", seed=1
+        num_heads=3,
+        attention_window=window,
+        dropout=0.5,
+        dtype="float64",
+        seed=1,
     )
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((2, 11, 6))
-    is_global = np.zeros((2, 11), "int32")
-    is_global[0, [2, 7]] = 1
+    x = rng.standard_normal((2, seq, 6))
+    is_global = np.zeros((2, seq), "int32")
+    is_global[0, rng.permutation(seq)[:number]] = 1
     upstream = tf.constant(rng.standard_normal(x.shape))
     layer.build(x.shape)
     for weight in layer.trainable_weights:
         weight.assign(rng.standard_normal(weight.shape))
     state = layer.seed_generator.state
     start = keras.ops.convert_to_numpy(state)
+    specs = [
+        tf.TensorSpec((2, length, 6), "float64"),
+        tf.TensorSpec((2, length), "int32"),
+    ]
 
     # XLA draws other numbers from a seed, so that both are compiled or none.
-    @tf.function(jit_compile=jit_compile)
-    def score(x):
+    @tf.function(jit_compile=jit_compile, input_signature=specs)
+    def score(x, is_global):
         state.assign(start)
         out = layer(x, global_attention_mask=is_global, training=True)
         return tf.reduce_sum(out * upstream)
 
-    @tf.function(jit_compile=jit_compile)
-    def gradient(x):
+    @tf.function(jit_compile=jit_compile, input_signature=specs)
+    def gradient(x, is_global):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            value = score(x)
+            value = score(x, is_global)
         return value, tape.gradient(value, x)
 
-    value, found = gradient(tf.constant(x))
-    assert np.isclose(value, score(tf.constant(x)))
+    value, found = gradient(x, is_global)
+    assert np.isclose(value, score(x, is_global))
     state.assign(start + 7)
-    direction = rng.standard_normal(x.shape)
+    # One token after another: the first and the last have other frames.
     step = 1e-6
-    ahead = float(score(tf.constant(x + step * direction)))
-    behind = float(score(tf.constant(x - step * direction)))
-    expected = (ahead - behind) / (2 * step)
-    assert np.isclose((found.numpy() * direction).sum(), expected, rtol=1e-5)
+    for place in (0, seq // 2, seq - 1):
+        direction = np.zeros_like(x)
+        direction[:, place] = rng.standard_normal((2, 6))
+        ahead, behind = (
+            float(score(x + sign * step * direction, is_global))
+            for sign in (1, -1)
+        )
+        expected = (ahead - behind) / (2 * step)
+        assert np.isclose(
+            (found.numpy() * direction).sum(), expected, rtol=1e-5, atol=1e-6
+        )

@@ -117,9 +117,10 @@ def _attend_to_few(work: Work, query: Any, key: Any, value: Any) -> Any:
         return _attend_blocks(banded, query, key, value, False)[0]
 
     band = work.band
-    if isinstance(band.seq, int):
+    if isinstance(band.seq, int) or work.dropout is not None:
         return attend(band)
-    # A length that isn't known yet may fit in a frame.
+    # A length that isn't known yet may fit in a frame. (With dropout the
+    # frames are those of the backward pass.)
     return ops.cond(
         band.seq <= band.block + 2 * band.radius,
         lambda: attend(band.as_whole()),
@@ -144,7 +145,9 @@ def _attend_blocks(
         factor(key, dtype),
         value,
         work.columns(factor(key, dtype), value),
-        even=False,
+        # What dropout makes of a weight follows from its place in the frame,
+        # which must be the same in the backward pass.
+        even=work.dropout is not None,
     )
     query = work.to_whole_blocks(query, 2)
     wanted = work.to_whole_blocks(work.wanted(value.dtype), 1)
