@@ -92,3 +92,19 @@ def test_sample_weight_scales_the_losses_of_a_row(rng):
     )
     assert np.isclose(total, 2 * rows[0] + 0.5 * rows[2])
     assert float(weight) == 6
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mean_squared_error"])
+def test_weights_as_a_column_are_those_of_rows(rng, loss):
+    logits = tf.constant(rng.standard_normal((3, 4)))
+    labels = np.array([0, 1, 3])
+    weights = np.array([1.0, 0.0, 0.5])
+    if loss == "mean_squared_error":
+        logits, labels = logits[:, 0], rng.standard_normal(3)
+    compute = getattr(losses, loss)
+    expected = value(compute(labels, logits, weights))
+    assert np.isclose(
+        value(compute(labels, logits, weights[:, None])), expected
+    )
+    with pytest.raises(ValueError, match="one weight for each row"):
+        compute(labels, logits, np.ones((3, 2)))

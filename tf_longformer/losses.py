@@ -29,9 +29,16 @@ def _weighted(losses: Any, counts: Any, sample_weight: Any) -> tuple:
     """
     if sample_weight is not None:
         weight = ops.cast(sample_weight, losses.dtype)
-        extra = len(losses.shape) - len(weight.shape)
-        weight = ops.reshape(weight, ops.shape(weight) + (1,) * extra)
-        losses = losses * weight
+        rank = len(losses.shape)
+        if any(size != 1 for size in weight.shape[rank:]):
+            raise ValueError(
+                "`sample_weight` must have the first axes of the labels, "
+                f"here of {tuple(losses.shape)}. Received: shape "
+                f"{tuple(weight.shape)}. Pass one weight for each row."
+            )
+        shape = ops.shape(weight)[:rank]
+        shape += (1,) * (rank - len(shape))
+        losses = losses * ops.reshape(weight, shape)
     return ops.sum(losses), ops.sum(counts)
 
 
@@ -49,7 +56,8 @@ def cross_entropy(
     """Sparse cross entropy over the last axis.
 
     Args:
-        labels: integer tensor of `logits`' shape without the last axis.
+        labels: integer tensor of `logits`' shape without the last axis, or
+            of as many elements.
         logits: float tensor `[..., classes]`.
         sample_weight: tensor of the first axes of `labels`, or `None`.
         ignore_index: label of elements that do not count. Defaults to
@@ -59,7 +67,9 @@ def cross_entropy(
         Sum of the losses and number of labels that count, scalars.
     """
     logits = _wide(logits)
-    labels = ops.cast(labels, "int32")
+    # In a graph whose shapes are free, labels of another size fail here
+    # and are not broadcast.
+    labels = ops.reshape(ops.cast(labels, "int32"), ops.shape(logits)[:-1])
     counted = ops.not_equal(labels, ignore_index)
     safe = ops.where(counted, labels, 0)
     # One label a row: picked by a gather, not by a one-hot of the vocabulary.
@@ -129,7 +139,7 @@ def span(
     Returns:
         Sum of the losses and number of labels that count, scalars.
     """
-    labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
+    labels = ops.cast(labels, "int32")
     inside = ops.logical_and(labels >= 0, labels < ops.shape(logits)[1])
     labels = ops.where(inside, labels, IGNORE_INDEX)
     return cross_entropy(labels, logits, sample_weight)

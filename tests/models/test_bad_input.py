@@ -298,6 +298,15 @@ def test_text_is_no_input(method, text):
         ("ForTokenClassification", changed(0.5, "f4"), "must be integers"),
         ("ForMaskedLM", changed(37), r"in \[0, 37\)"),
         ("ForMultipleChoice", [3], r"in \[0, 3\)"),
+        # Which would broadcast.
+        ("ForSequenceClassification", [1], r"\[batch\].*shape \(1,\)"),
+        ("ForSequenceClassification", 1, r"\[batch\].*shape \(\)"),
+        ("ForSequenceClassification", np.ones((1, 2)), r"batch=2.*\(1, 2\)"),
+        ("ForTokenClassification", IDS[:1] % 2, r"\[batch, seq\]"),
+        ("ForTokenClassification", IDS[:, :1] % 2, r"\[batch, seq\]"),
+        ("ForMaskedLM", IDS[:1], r"\[batch, seq\], here"),
+        ("ForMultipleChoice", [0, 1], r"\[batch\], here \(1,\)"),
+        ("ForMultipleChoice", [[0, 1]], r"\[batch\]"),
     ],
 )
 def test_labels(name, labels, message):
@@ -307,6 +316,27 @@ def test_labels(name, labels, message):
         ids = np.array([[[0, 5, 2, 2, 6, 7, 2]] * 3])
     with pytest.raises(ValueError, match=f"(?s)`?labels.*{message}"):
         model(ids, labels=labels)
+
+
+@pytest.mark.parametrize("positions", [1, [1], [[1, 1], [1, 1]]])
+def test_shapes_of_positions(positions):
+    model = make("ForQuestionAnswering")
+    ids = np.array([[0, 5, 2, 2, 6, 7, 2]] * 2)
+    with pytest.raises(ValueError, match=r"`start_positions` must be \[batch"):
+        model(ids, start_positions=positions, end_positions=[1, 1])
+
+
+def test_labels_of_another_size_in_a_graph_of_any_shape():
+    model = make("ForTokenClassification")
+    spec = tf.TensorSpec([None, None], tf.int32)
+    graph = tf.function(
+        lambda ids, labels: model(ids, labels=labels).loss,
+        input_signature=[spec, spec],
+    )
+    labels = IDS.astype("int32") % 2
+    assert np.isfinite(graph(IDS.astype("int32"), labels))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        graph(IDS.astype("int32"), labels[:, :1])
 
 
 def test_one_position_of_two():

@@ -116,12 +116,12 @@ def as_tensor(name: str, value: Any) -> Any:
             ) from error
         if name in MASKS_AND_IDS and value.ndim == 1 and value.size:
             value = value[None]
-    if isinstance(value, str | bytes):
+    if isinstance(value, str | bytes | int | float):
         value = np.asarray(value)
     if isinstance(value, np.ndarray | np.generic):
         is_number = value.dtype.kind in "biuf"
     else:
-        # TensorFlow's; numbers of Python have no dtype.
+        # TensorFlow's.
         is_number = "string" not in str(getattr(value, "dtype", ""))
     if not is_number:
         raise ValueError(

@@ -54,7 +54,7 @@ def check_shapes(
                 f"{tuple(embeds.shape)}. Pass what `get_input_embeddings()` "
                 "gives for ids."
             )
-        if not _is_float(embeds):
+        if not is_float(embeds):
             raise ValueError(
                 "`inputs_embeds` must be floating point. Received: dtype "
                 f"{embeds.dtype}. Pass ids as `input_ids`."
@@ -63,7 +63,7 @@ def check_shapes(
         value = inputs.get(name)
         if value is None:
             continue
-        if len(value.shape) != rank or not _fits(value.shape, leading):
+        if len(value.shape) != rank or not fits(value.shape, leading):
             raise ValueError(
                 f"`{name}` must be {axes}"
                 + (
@@ -74,7 +74,7 @@ def check_shapes(
                 + f". Received: shape {tuple(value.shape)}. "
                 + _shape_fix(len(value.shape), rank)
             )
-        if not name.endswith("_mask") and _is_float(value):
+        if not name.endswith("_mask") and is_float(value):
             raise ValueError(
                 f"`{name}` must be integers. Received: dtype {value.dtype}. "
                 "Cast it to int32 if its values are whole."
@@ -100,11 +100,13 @@ def _shape_fix(rank: int, expected: int) -> str:
     return "Give it the shape of the other inputs."
 
 
-def _is_float(value: Any) -> bool:
+def is_float(value: Any) -> bool:
+    """Returns whether an array or tensor holds floats."""
     return "float" in keras.backend.standardize_dtype(value.dtype)
 
 
-def _fits(shape: Any, expected: Any) -> bool:
+def fits(shape: Any, expected: Any) -> bool:
+    """Returns whether a static shape is the expected one; `None` is any."""
     return len(shape) == len(expected) and all(
         a is None or b is None or a == b
         for a, b in zip(shape, expected, strict=True)

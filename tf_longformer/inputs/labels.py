@@ -11,6 +11,8 @@ from keras import ops
 from tf_longformer.compat import is_traced
 from tf_longformer.configuration import LongformerConfig
 from tf_longformer.inputs.checks import check_range
+from tf_longformer.inputs.checks import fits
+from tf_longformer.inputs.checks import is_float
 
 IGNORE_INDEX = -100
 
@@ -31,26 +33,32 @@ def infer_problem_type(labels: Any, config: LongformerConfig) -> str:
         return config.problem_type
     if config.num_labels == 1:
         return "regression"
-    if _is_float(labels):
+    if is_float(labels):
         return "multi_label_classification"
     return "single_label_classification"
 
 
-def check_class_labels(labels: Any, num_labels: int | None) -> Any:
+def check_class_labels(
+    labels: Any, num_labels: int | None, shape: tuple | None = None
+) -> Any:
     """Checks class numbers.
 
     Args:
         labels: tensor of class numbers, or -100 where no loss is wanted.
-        num_labels: int, number of classes, or `None` to check the dtype
-            only.
+        num_labels: int, number of classes, or `None` where it isn't known
+            yet.
+        shape: static shape of what is classified, `[batch]` or
+            `[batch, seq]`, or `None` where it isn't known yet.
 
     Returns:
         The labels; in a TensorFlow graph they wait for the check.
 
     Raises:
-        ValueError: for floats; and in eager mode for values out of range.
+        ValueError: for floats or another shape; and in eager mode for values
+            out of range.
     """
-    if _is_float(labels):
+    _check_shape("labels", labels, shape)
+    if is_float(labels):
         raise ValueError(
             "`labels` must be integers here. Received: dtype "
             f"{keras.backend.standardize_dtype(labels.dtype)}. Cast them to "
@@ -69,7 +77,7 @@ def check_class_labels(labels: Any, num_labels: int | None) -> Any:
 
 
 def check_sequence_labels(
-    labels: Any, problem_type: str, num_labels: int
+    labels: Any, problem_type: str, num_labels: int, batch: tuple | None = None
 ) -> Any:
     """Checks the labels of a sequence classification.
 
@@ -77,6 +85,7 @@ def check_sequence_labels(
         labels: the labels.
         problem_type: one of the three types.
         num_labels: int, the model's outputs.
+        batch: static shape `[batch]`, or `None` where it isn't known yet.
 
     Returns:
         The labels; in a TensorFlow graph they wait for the check.
@@ -94,15 +103,20 @@ def check_sequence_labels(
                 "several labels a row pass floats, or set "
                 "`problem_type='multi_label_classification'`."
             )
-        return check_class_labels(labels, num_labels)
-    width = 1 if len(shape) == 1 else shape[-1]
-    if len(shape) > 2 or width not in (num_labels, None):
+        return check_class_labels(labels, num_labels, batch)
+    columns = shape[1] if len(shape) == 2 else 1
+    if (
+        len(shape) not in (1, 2)
+        or columns not in (num_labels, None)
+        or not fits(shape[:1], batch or (None,))
+    ):
+        here = "" if batch is None else f" (batch={batch[0]})"
         raise ValueError(
-            f"`labels` must be [batch, {num_labels}] for "
+            f"`labels` must be [batch, {num_labels}]{here} for "
             f"problem_type='{problem_type}'. Received: shape {shape}. Give "
             "each row one number for each of the `num_labels` outputs."
         )
-    if is_traced(labels) or not _is_float(labels):
+    if is_traced(labels) or not is_float(labels):
         return labels
     values = ops.convert_to_numpy(labels)
     if not np.all(np.isfinite(values)):
@@ -113,28 +127,39 @@ def check_sequence_labels(
     return labels
 
 
-def check_span_labels(name: str, labels: Any) -> None:
+def check_span_labels(
+    name: str, labels: Any, batch: tuple | None = None
+) -> None:
     """Checks positions of an answer.
 
     Args:
         name: the argument's name.
         labels: `[batch]` or `[batch, 1]`.
+        batch: static shape `[batch]`, or `None` where it isn't known yet.
 
     Raises:
         ValueError: for another shape, or floats.
     """
-    shape = tuple(labels.shape)
-    if len(shape) > 2 or (len(shape) == 2 and shape[1] not in (1, None)):
-        raise ValueError(
-            f"`{name}` must be [batch]. Received: shape {shape}. Pass one "
-            "position a row."
-        )
-    if _is_float(labels):
+    _check_shape(name, labels, (None,) if batch is None else batch)
+    if is_float(labels):
         raise ValueError(
             f"`{name}` must be integers. Received: dtype {labels.dtype}. "
             "Cast them to int32."
         )
 
 
-def _is_float(labels: Any) -> bool:
-    return "float" in keras.backend.standardize_dtype(labels.dtype)
+def _check_shape(name: str, labels: Any, expected: tuple | None) -> None:
+    """Checks for one label each; a last axis of one may be there."""
+    shape = tuple(labels.shape)
+    if expected is None:
+        return
+    given = shape
+    if len(given) == len(expected) + 1 and given[-1] in (1, None):
+        given = given[:-1]
+    if not fits(given, tuple(expected)):
+        axes = ("[batch]", "[batch, seq]")[len(expected) - 1]
+        raise ValueError(
+            f"`{name}` must be {axes}, here {tuple(expected)}. Received: "
+            f"shape {shape}. Pass one integer for each "
+            f"{('row', 'token')[len(expected) - 1]}."
+        )

@@ -75,8 +75,11 @@ class TFLongformerForMaskedLM(TFLongformerPreTrainedModel):
     def check_labels(
         self, labels: dict[str, Any], outputs: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        number = self.config.vocab_size
-        return {"labels": check_class_labels(labels["labels"], number)}
+        shape = None if outputs is None else outputs["logits"].shape[:-1]
+        checked = check_class_labels(
+            labels["labels"], self.config.vocab_size, shape
+        )
+        return {"labels": checked}
 
     def loss_terms(
         self,

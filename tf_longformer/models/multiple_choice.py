@@ -81,8 +81,9 @@ class TFLongformerForMultipleChoice(TFLongformerPreTrainedModel):
         self, labels: dict[str, Any], outputs: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         # How many choices there are shows in the outputs only.
-        choices = None if outputs is None else outputs["logits"].shape[1]
-        return {"labels": check_class_labels(labels["labels"], choices)}
+        shape = (None, None) if outputs is None else outputs["logits"].shape
+        checked = check_class_labels(labels["labels"], shape[1], shape[:1])
+        return {"labels": checked}
 
     def loss_terms(
         self,
@@ -90,5 +91,8 @@ class TFLongformerForMultipleChoice(TFLongformerPreTrainedModel):
         outputs: dict[str, Any],
         sample_weight: Any = None,
     ) -> list[tuple[Any, Any]]:
-        flat = ops.reshape(labels["labels"], (-1,))
-        return [losses.cross_entropy(flat, outputs["logits"], sample_weight)]
+        return [
+            losses.cross_entropy(
+                labels["labels"], outputs["logits"], sample_weight
+            )
+        ]

@@ -76,7 +76,10 @@ class TFLongformerForQuestionAnswering(TFLongformerPreTrainedModel):
         self, labels: dict[str, Any], outputs: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         for name in self.label_names:
-            check_span_labels(name, labels[name])
+            shape = None
+            if outputs is not None:
+                shape = outputs[self._output_name(name)].shape[:1]
+            check_span_labels(name, labels[name], shape)
         return labels
 
     def loss_terms(

@@ -82,6 +82,7 @@ class TFLongformerForSequenceClassification(TFLongformerPreTrainedModel):
             labels["labels"],
             infer_problem_type(labels["labels"], self.config),
             self.config.num_labels,
+            None if outputs is None else outputs["logits"].shape[:1],
         )
         return {"labels": checked}
 
@@ -94,8 +95,7 @@ class TFLongformerForSequenceClassification(TFLongformerPreTrainedModel):
         labels, logits = labels["labels"], outputs["logits"]
         problem_type = infer_problem_type(labels, self.config)
         if problem_type == "single_label_classification":
-            flat = ops.reshape(labels, (-1,))
-            return [losses.cross_entropy(flat, logits, sample_weight)]
+            return [losses.cross_entropy(labels, logits, sample_weight)]
         labels = ops.reshape(labels, ops.shape(logits))
         if problem_type == "regression":
             loss = losses.mean_squared_error

@@ -57,8 +57,11 @@ class TFLongformerForTokenClassification(TFLongformerPreTrainedModel):
     def check_labels(
         self, labels: dict[str, Any], outputs: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        number = self.config.num_labels
-        return {"labels": check_class_labels(labels["labels"], number)}
+        shape = None if outputs is None else outputs["logits"].shape[:-1]
+        checked = check_class_labels(
+            labels["labels"], self.config.num_labels, shape
+        )
+        return {"labels": checked}
 
     def loss_terms(
         self,
