@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from tf_longformer.configuration import LongformerConfig
@@ -108,6 +109,8 @@ BAD = {
         {"id2label": {"a": 0}},
         {"id2label": {-1: "a"}},
         {"id2label": {0: None}},
+        {"id2label": {0: "a", "0": "b"}},
+        {"id2label": {0: "a", 1.7: "b"}},
     ],
     ("must map labels to ids", "{'no': 0, 'yes': 1}"): [
         {"label2id": ["a"]},
@@ -178,3 +181,13 @@ class TestRules:
         LongformerConfig(sep_token_id=None, bos_token_id=None)
         LongformerConfig(eos_token_id=[2, 3], return_dict=None)
         LongformerConfig(problem_type="regression", num_labels=1)
+
+    def test_numbers_of_numpy_are_those_of_python(self):
+        config = LongformerConfig(
+            hidden_dropout_prob=np.float32(0.5),
+            vocab_size=np.int64(7),
+            id2label={np.int64(0): "a", "1": "b"},
+        )
+        assert type(config.hidden_dropout_prob) is float
+        assert type(config.vocab_size) is int
+        assert config.id2label == {0: "a", 1: "b"}

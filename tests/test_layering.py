@@ -74,7 +74,7 @@ TENSORFLOW_INSIDE = {
     "compat",
     "tokenization.tensors",
     "inputs.checks",
-    "models.fit_mixin",
+    "models.replicas",
     "cli.console",
     "cli.bench",
 }

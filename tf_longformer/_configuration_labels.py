@@ -54,9 +54,23 @@ def check_num_labels(num_labels: Any) -> None:
 def invert(label2id: Any) -> dict[Any, str] | None:
     """Returns the `id2label` of a `label2id`, or `None` if it has none."""
     try:
-        return {_label_id(index): label for label, index in label2id.items()}
+        return {label_id(index): label for label, index in label2id.items()}
     except (AttributeError, TypeError):
         return None
+
+
+def label_names(config: LongformerConfig) -> list[str]:
+    """Returns the labels in the order of the logits.
+
+    Args:
+        config: A `LongformerConfig`. An id that its `id2label` lacks is
+            called `LABEL_<id>`.
+    """
+    names = config.id2label
+    return [
+        str(names.get(index, f"LABEL_{index}"))
+        for index in range(config.num_labels)
+    ]
 
 
 def _is_int(value: Any) -> TypeGuard[int]:
@@ -67,7 +81,7 @@ def _check_maps(config: LongformerConfig) -> None:
     names, ids = config.id2label, config.label2id
     if ids is not None and (
         not isinstance(ids, Mapping)
-        or not all(_is_int(_label_id(index)) for index in ids.values())
+        or not all(_is_int(label_id(index)) for index in ids.values())
     ):
         raise ValueError(
             "`label2id` must map labels to ids. Received: "
@@ -93,7 +107,7 @@ def _check_maps(config: LongformerConfig) -> None:
     # By their text: labels that are numbers become keys in JSON, so text, on
     # one side only.
     forward = {index: str(label) for index, label in names.items()}
-    backward = {str(label): _label_id(index) for label, index in ids.items()}
+    backward = {str(label): label_id(index) for label, index in ids.items()}
     agree = set(backward) == set(forward.values()) and all(
         forward.get(index) == label for label, index in backward.items()
     )
@@ -105,8 +119,8 @@ def _check_maps(config: LongformerConfig) -> None:
         )
 
 
-def _label_id(index: Any) -> Any:
-    # Some files hold the ids as strings.
+def label_id(index: Any) -> Any:
+    """Returns an id as an `int`: in files it may be text."""
     return int(index) if str(index).isdecimal() else index
 
 

@@ -7,8 +7,9 @@ received and what to do about it. Nothing here imports a backend.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Mapping
+from numbers import Integral
+from numbers import Real
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeGuard
@@ -62,7 +63,7 @@ _FLOATS = ("initializer_range", "layer_norm_eps")
 def normalize(name: str, value: Any) -> Any:
     """Brings a field to the type that JSON and transformers expect of it.
 
-    Tuples and arrays of windows become lists, NumPy integers become `int`,
+    Tuples and arrays of windows become lists, NumPy's numbers Python's,
     whole numbers become `float` where transformers 5 insists on one, and the
     keys of `id2label` become `int`. Lists and dicts are copied, so that a
     config shares none with its caller. A value that fits no rule is returned
@@ -80,17 +81,16 @@ def normalize(name: str, value: Any) -> Any:
     if isinstance(value, tuple):
         value = list(value)
     if isinstance(value, list):
-        return [_as_plain_int(item) for item in value]
+        return [_as_plain_number(item) for item in value]
     if name == "id2label" and isinstance(value, Mapping):
-        try:
-            return {int(key): label for key, label in value.items()}
-        except (TypeError, ValueError):
-            return dict(value)
+        names = {labels.label_id(key): label for key, label in value.items()}
+        # Keys that fall together are kept, for `check` to show them.
+        return names if len(names) == len(value) else dict(value)
     if name == "label2id" and isinstance(value, Mapping):
         return dict(value)
     if name in _FLOATS and is_int(value):
         return float(value)
-    return _as_plain_int(value)
+    return _as_plain_number(value)
 
 
 def is_int(value: Any) -> TypeGuard[int]:
@@ -162,13 +162,11 @@ def check_model_type(model_type: Any) -> None:
         )
 
 
-def _as_plain_int(value: Any) -> Any:
-    if isinstance(value, (bool, int)):
-        return value
-    try:
-        return operator.index(value)
-    except TypeError:
-        return value
+def _as_plain_number(value: Any) -> Any:
+    # NumPy's float64 is a float, but one that shows its type.
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return int(value) if isinstance(value, Integral) else float(value)
+    return value
 
 
 def _check_int(config: LongformerConfig, name: str, minimum: int) -> None:

@@ -125,6 +125,37 @@ def compiling_with_xla() -> bool:
     return False
 
 
+def after_assertion(
+    value: Any, counted: Any, low: int, high: int, message: str
+) -> Any:
+    """Returns `value`, once `low <= counted < high` has been seen.
+
+    Only TensorFlow's graph can do that, and not where XLA compiles it.
+
+    Args:
+        value: tensor of a graph.
+        counted: integer tensor, or bool, which is always right.
+        low: int, the least value.
+        high: int, one past the largest value.
+        message: str, what the run raises before it shows `counted`.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return value
+    import tensorflow as tf
+
+    if counted.dtype == tf.bool:
+        return value
+    inside = tf.reduce_all(
+        tf.logical_and(
+            counted >= tf.cast(low, counted.dtype),
+            counted < tf.cast(high, counted.dtype),
+        )
+    )
+    assertion = tf.debugging.Assert(inside, [message, counted], summarize=8)
+    with tf.control_dependencies([assertion]):
+        return tf.identity(value)
+
+
 def after(x: Any, other: Any) -> Any:
     """Returns `x`, for use once `other` is there.
 

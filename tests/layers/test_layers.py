@@ -136,7 +136,8 @@ def test_the_mask_of_keras_is_heeded():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"attention_window": 3}, "even and positive"),
+        ({"attention_window": 3}, "an even positive int"),
+        ({"attention_window": 4.0}, "an even positive int"),
         ({"num_heads": 0}, "at least 1"),
         ({"dropout": 1.0}, r"\[0, 1\)"),
     ],
@@ -149,6 +150,20 @@ def test_attention_refuses(arguments, message):
 def test_encoder_refuses_other_numbers_of_windows():
     with pytest.raises(ValueError, match="one int or one for each layer"):
         TFLongformerEncoder(3, 2, 7, attention_window=[2, 4])
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (3, 2), (2,)])
+def test_encoder_refuses_other_shapes_of_head_masks(shape):
+    encoder = TFLongformerEncoder(2, 2, 7, attention_window=np.int64(4))
+    with pytest.raises(ValueError, match=r"= \(2, 2\). Received: shape"):
+        encoder(np.ones((1, 5, 6), "float32"), head_mask=np.ones(shape))
+
+
+def test_attention_columns_must_hold_the_globals():
+    layer = attention(attention_slots=1)
+    mask = np.ones(STATES.shape[:2], "int32")
+    with pytest.raises(ValueError, match="attention_slots=1, and a row with"):
+        layer(STATES, global_attention_mask=mask, output_attentions=True)
 
 
 def test_heads_must_divide_the_width():

@@ -346,6 +346,13 @@ def test_one_position_of_two():
         model(ids, start_positions=[1])
 
 
+def test_pairs_without_a_separator():
+    model = make("ForQuestionAnswering", sep_token_id=None)
+    with pytest.raises(ValueError, match="config.sep_token_id=None"):
+        model(IDS)
+    assert model(IDS, global_attention_mask=np.zeros_like(IDS))
+
+
 @pytest.mark.parametrize("name", ["ForQuestionAnswering", "ForMultipleChoice"])
 def test_rows_that_are_no_pair(name):
     model = make(name)
@@ -405,8 +412,17 @@ def test_attention_slots_have_to_hold_the_globals():
     model = make(attention_slots=1)
     mask = np.zeros_like(IDS)
     mask[0, :2] = 1
+    inputs = {"input_ids": IDS, "global_attention_mask": mask}
+
+    def call(inputs):
+        return model(inputs, output_attentions=True).attentions
+
     with pytest.raises(ValueError, match="a row with 2 global tokens"):
-        model(IDS, global_attention_mask=mask, output_attentions=True)
+        call(inputs)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="attention_slots=1, and a row"
+    ):
+        tf.function(call)(inputs)
 
 
 def test_attentions_under_xla_need_slots(model):

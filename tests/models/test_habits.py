@@ -85,6 +85,15 @@ def test_resizing_other_heads():
     assert layer.get_config()["vocab_size"] == 64
 
 
+def test_resizing_what_is_compiled():
+    model = tiny.make_model("ForMaskedLM")
+    inputs = tiny.make_inputs("ForMaskedLM")
+    model.predict(inputs, verbose=0)
+    model.resize_token_embeddings(70)
+    inputs["input_ids"] = np.full_like(inputs["input_ids"], 69)
+    assert model.predict(inputs, verbose=0).logits.shape[-1] == 70
+
+
 def test_resizing_what_can_not_be():
     model = tiny.make_model("ForMaskedLM")
     with pytest.raises(ValueError, match="keep the padding token"):

@@ -218,6 +218,16 @@ def test_losses_and_metrics_of_keras():
             assert result["loss"] == pytest.approx(own, rel=1e-5)
 
 
+def test_a_config_that_asks_for_tuples():
+    head = "ForTokenClassification"
+    model = tiny.make_model(head, return_dict=False)
+    data = {**tiny.make_inputs(head), **tiny.make_labels(head)}
+    model.compile("sgd", weighted_metrics=["accuracy"])
+    model.fit(data, verbose=0)
+    assert len(model.evaluate(data, verbose=0)) == 2
+    assert isinstance(model(data), tuple)
+
+
 @pytest.mark.parametrize("method", ["fit", "train_on_batch"])
 def test_a_step_is_traced_once(method):
     """It would be twice, if it made the optimizer's variables."""

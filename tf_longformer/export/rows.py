@@ -9,12 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_longformer._configuration_labels import label_names
 from tf_longformer.configuration import LongformerConfig
-
-
-def label_names(config: LongformerConfig) -> list[str]:
-    """Returns the labels in the order of the logits."""
-    return [config.id2label[index] for index in range(config.num_labels)]
 
 
 def is_regression(config: LongformerConfig) -> bool:

@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_longformer._configuration_labels import label_names
 from tf_longformer.configuration import LongformerConfig
-from tf_longformer.export.rows import label_names
 
 # As a log probability: never, and finite, so that nothing becomes NaN.
 _NEVER = -1e30

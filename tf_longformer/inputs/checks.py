@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_longformer.compat import after_assertion
 from tf_longformer.compat import is_traced
 from tf_longformer.configuration import LongformerConfig
 from tf_longformer.inputs.arguments import MASKS_AND_IDS
@@ -217,7 +218,7 @@ def _check_length(given: Any, config: LongformerConfig) -> Any:
     else:
         length = ops.shape(given)[1]
     message = f"{rule} {_length_fix(config)} Received (tokens):"
-    return _after_assertion(given, length, 0, config.max_tokens + 1, message)
+    return after_assertion(given, length, 0, config.max_tokens + 1, message)
 
 
 def _check_finite(name: str, value: Any) -> Any:
@@ -227,7 +228,7 @@ def _check_finite(name: str, value: Any) -> Any:
     wrong = ops.cast(ops.logical_not(ops.isfinite(value)), "int32")
     if is_traced(wrong):
         message = f"{rule}{fix} Received (1 is not):"
-        return _after_assertion(value, wrong, 0, 1, message)
+        return after_assertion(value, wrong, 0, 1, message)
     count = int(ops.sum(wrong))
     if count:
         raise ValueError(
@@ -268,7 +269,7 @@ def check_range(
         if ignored is not None:
             counted = ops.where(ops.equal(value, ignored), low, value)
         message = f"{rule} {fix} Received:"
-        return _after_assertion(value, counted, low, high, message)
+        return after_assertion(value, counted, low, high, message)
     array = _host(value)
     if array.dtype == bool:
         return value
@@ -283,27 +284,6 @@ def check_range(
             f"{', not all whole' if fractional else ''}. {fix}"
         )
     return value
-
-
-def _after_assertion(
-    value: Any, counted: Any, low: int, high: int, message: str
-) -> Any:
-    """Returns `value`, once `low <= counted < high` has been seen."""
-    if keras.backend.backend() != "tensorflow":
-        return value
-    import tensorflow as tf
-
-    if counted.dtype == tf.bool:
-        return value
-    inside = tf.reduce_all(
-        tf.logical_and(
-            counted >= tf.cast(low, counted.dtype),
-            counted < tf.cast(high, counted.dtype),
-        )
-    )
-    assertion = tf.debugging.Assert(inside, [message, counted], summarize=8)
-    with tf.control_dependencies([assertion]):
-        return tf.identity(value)
 
 
 def _host(value: Any) -> np.ndarray:

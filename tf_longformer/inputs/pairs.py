@@ -31,7 +31,8 @@ def default_pair_mask(
         int32 tensor `[batch, seq]`, or `None` without ids.
 
     Raises:
-        ValueError: in eager mode, if a row has too few separators.
+        ValueError: if the config has no separator; in eager mode, if a row
+            has too few.
     """
     if input_ids is None:
         warnings.warn(
@@ -40,6 +41,12 @@ def default_pair_mask(
             stacklevel=2,
         )
         return None
+    if config.sep_token_id is None:
+        raise ValueError(
+            "The global tokens of a pair are found by its separators. "
+            "Received: config.sep_token_id=None. Set it, or pass "
+            "`global_attention_mask`."
+        )
     counts = count_separators(input_ids, config.sep_token_id)
     if not is_traced(counts):
         counts = ops.convert_to_numpy(counts)

@@ -68,7 +68,8 @@ class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
         where attentions or hidden states are asked for.
 
     Raises:
-        ValueError: if `attention_window` has not one element a layer.
+        ValueError: if `attention_window` has not one element a layer, or
+            `head_mask` another shape.
 
     Reference:
         - [Beltagy et al., 2020](https://arxiv.org/abs/2004.05150)
@@ -90,10 +91,10 @@ class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if isinstance(attention_window, int):
-            windows = [attention_window] * num_layers
-        else:
+        if isinstance(attention_window, Sequence):
             windows = list(attention_window)
+        else:
+            windows = [attention_window] * num_layers
         if len(windows) != num_layers:
             raise ValueError(
                 "`attention_window` must be one int or one for each layer. "
@@ -150,6 +151,13 @@ class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
         hidden_states_mask: Any = None,
         training: bool = False,
     ) -> Any:
+        expected = (self.num_layers, self.num_heads)
+        if head_mask is not None and tuple(head_mask.shape) != expected:
+            raise ValueError(
+                f"`head_mask` must be [num_layers, num_heads] = {expected}. "
+                f"Received: shape {tuple(head_mask.shape)}. Pass one number "
+                "for each head of each layer."
+            )
         plan = plan_attention(
             first_mask(hidden_states, attention_mask, mask, hidden_states_mask),
             global_attention_mask,

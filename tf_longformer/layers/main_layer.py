@@ -144,8 +144,7 @@ class TFLongformerMainLayer(RemembersQuantization, keras.layers.Layer):
     ) -> Any:
         """Returns the global mask, `None` where no token turns out global.
 
-        Only eager mode can look; there it also checks that returned
-        attentions have room for all global tokens.
+        Only eager mode can look.
         """
         if global_attention_mask is None:
             return None
@@ -165,13 +164,6 @@ class TFLongformerMainLayer(RemembersQuantization, keras.layers.Layer):
             return global_attention_mask
         most = int(ops.convert_to_numpy(counts).max(initial=0))
         self._warn_of_many(most)
-        if output_attentions and slots is not None and most > slots:
-            raise ValueError(
-                "`config.attention_slots` must cover the global tokens of "
-                f"every row. Received: attention_slots={slots}, and a row "
-                f"with {most} global tokens. Raise it, or leave it `None` "
-                "outside of XLA."
-            )
         return global_attention_mask if most or slots is not None else None
 
     def _warn_of_many(self, most: int) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import keras
 from keras import ops
 
+from tf_longformer.compat import after_assertion
+from tf_longformer.compat import is_traced
 from tf_longformer.layers.initializers import Normal
 from tf_longformer.layers.kernels import has_kernel
 from tf_longformer.layers.kernels import value_of
@@ -101,10 +104,14 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if attention_window < 2 or attention_window % 2:
+        if (
+            not isinstance(attention_window, Integral)
+            or attention_window < 2
+            or attention_window % 2
+        ):
             raise ValueError(
-                "`attention_window` must be even and positive: half of it "
-                "lies on either side of a token. Received: "
+                "`attention_window` must be an even positive int: half of "
+                "it lies on either side of a token. Received: "
                 f"attention_window={attention_window}. Pass such as 512."
             )
         if num_heads < 1:
@@ -118,8 +125,8 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
                 f"dropout={dropout}. Pass a rate such as 0.1."
             )
         self.num_heads = num_heads
-        self.attention_window = attention_window
-        self.radius = attention_window // 2
+        self.attention_window = int(attention_window)
+        self.radius = self.attention_window // 2
         self.dropout = dropout
         self.kernel_initializer = keras.initializers.get(
             kernel_initializer or Normal(stddev=0.02)
@@ -277,12 +284,13 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
         plan: AttentionPlan,
         head_mask: Any,
     ) -> tuple:
+        slots = self.attention_slots
         if plan.most is None:
             slots = 0
-        elif self.attention_slots is None:
+        elif slots is None:
             slots = plan.most
         else:
-            slots = self.attention_slots
+            query = self._after_slots_check(query, plan.most)
         local = local_probabilities(query, key, plan, self.radius, slots)
         if plan.most is None:
             far = None
@@ -300,6 +308,24 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
             local = local * head_mask
             far = None if far is None else far * head_mask
         return local, far
+
+    def _after_slots_check(self, query: Any, most: Any) -> Any:
+        """Checks that there is a column for each global token."""
+        slots = self.attention_slots
+        rule = "`attention_slots` must cover the global tokens of every row."
+        fix = "Raise it, or leave it `None` outside of XLA."
+        if is_traced(most):
+            message = (
+                f"{rule} {fix} Received: attention_slots={slots}, and a row "
+                "with so many global tokens:"
+            )
+            return after_assertion(query, most, 0, slots + 1, message)
+        if int(most) > slots:
+            raise ValueError(
+                f"{rule} Received: attention_slots={slots}, and a row with "
+                f"{int(most)} global tokens. {fix}"
+            )
+        return query
 
     def draw_seeds(self) -> Any:
         """Returns new seeds for one call, an integer tensor `[2, 2]`."""

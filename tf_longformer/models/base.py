@@ -229,7 +229,7 @@ class TFLongformerPreTrainedModel(
                 "global_attentions": body.global_attentions,
             }
         )
-        if _first_set(return_dict, self.config.use_return_dict):
+        if self.in_step or _first_set(return_dict, self.config.use_return_dict):
             return output
         return output.to_tuple()
 

@@ -19,6 +19,8 @@ from keras import ops
 from tf_longformer import losses
 from tf_longformer.inputs.arguments import refuse_text
 from tf_longformer.models.host_checks import checked_data
+from tf_longformer.models.replicas import count_replicas
+from tf_longformer.models.replicas import sum_over_replicas
 from tf_longformer.models.row_weights import has_row_labels
 from tf_longformer.models.row_weights import weights_of_classes
 
@@ -46,6 +48,9 @@ class FitMixin:
 
     # Whether `compile` was given a loss, which replaces the head's own.
     loss_given = False
+    # Whether a step of training or evaluation runs, which needs outputs by
+    # name, whatever `config.return_dict` says.
+    in_step = False
     # The outputs that the compiled loss names, where it is a dict.
     _loss_outputs: tuple[str, ...] = ()
 
@@ -227,6 +232,22 @@ class FitMixin:
         rest = {k: v for k, v in x.items() if k not in self.label_names}
         return rest, y, weight
 
+    def train_step(self, *arguments: Any) -> Any:
+        with self._step():
+            return super().train_step(*arguments)
+
+    def test_step(self, *arguments: Any) -> Any:
+        with self._step():
+            return super().test_step(*arguments)
+
+    @contextlib.contextmanager
+    def _step(self) -> Iterator[None]:
+        self.in_step = True
+        try:
+            yield
+        finally:
+            self.in_step = False
+
     def predict_step(self, *arguments: Any) -> Any:
         # On JAX the state comes before the data.
         *state, data = arguments
@@ -266,12 +287,12 @@ class FitMixin:
             {self._label_name(name): value for name, value in labels.items()},
             y_pred,
             sample_weight,
-            _sum_over_replicas(),
+            sum_over_replicas(),
         )
         for extra in self.losses:
             # Every replica adds it, and gradients are added over replicas.
             extra = ops.sum(ops.cast(extra, loss.dtype))
-            loss = loss + extra / _replicas()
+            loss = loss + extra / count_replicas()
         return loss
 
     def compute_metrics(
@@ -370,28 +391,3 @@ def _without_ignored(labels: Any, sample_weight: Any) -> Any:
     for _ in range(len(counted.shape) - len(sample_weight.shape)):
         sample_weight = ops.expand_dims(sample_weight, -1)
     return counted * sample_weight
-
-
-def _replicas() -> int:
-    """Returns how many replicas train in step."""
-    if keras.backend.backend() != "tensorflow":
-        return 1
-    import tensorflow as tf
-
-    return tf.distribute.get_strategy().num_replicas_in_sync
-
-
-def _sum_over_replicas() -> Any:
-    """Returns what adds a number up over replicas, `None` for a single one.
-
-    The loss is a sum over a sum. Gradients are added over replicas, so that
-    each divides its own sum by the weight of all.
-    """
-    if _replicas() == 1:
-        return None
-    import tensorflow as tf
-
-    context = tf.distribute.get_replica_context()
-    if context is None:
-        return None
-    return lambda weight: context.all_reduce(tf.distribute.ReduceOp.SUM, weight)

@@ -147,6 +147,8 @@ class HabitsMixin:
                 replace_variable(head, "decoder", decoder)
             head.vocab_size = new
         self.config.vocab_size = new
+        # What is compiled already would go on with the old matrix.
+        self.test_function = self.predict_function = None
         return table
 
     def _resized(self, weight: Any, size: int) -> np.ndarray:

@@ -163,8 +163,9 @@ def _near_scores(band: Band, size: Any) -> Any:
     Row `q`, column `size - 1 + s + c` belongs to query `q` of a block and
     key `c` of a frame that starts `s` after the block.
     """
-    offset = ops.expand_dims(ops.arange(2 * size - 1), 0) - (size - 1)
-    offset = offset - ops.expand_dims(ops.arange(band.block), 1)
+    columns = ops.arange(2 * size - 1, dtype="int32") - (size - 1)
+    rows = ops.arange(band.block, dtype="int32")
+    offset = ops.expand_dims(columns, 0) - ops.expand_dims(rows, 1)
     return ops.where(ops.abs(offset) <= band.radius, 0.0, MASKED_SCORE)
 
 

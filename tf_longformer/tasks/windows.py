@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from tf_longformer._configuration_labels import label_names
+
 
 @dataclasses.dataclass
 class Window:
@@ -193,4 +195,4 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 
 def label_of(config: Any, index: int) -> str:
     """Returns the name of a label."""
-    return config.id2label[int(index)]
+    return label_names(config)[int(index)]
