@@ -1,7 +1,9 @@
 """Models in other runtimes give the numbers of the Keras model."""
 
+import shutil
 import subprocess
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from tf_longformer.export import runtimes
 
 # Not all of test_consumers.py: dynamic shapes are compiled anew for each.
 SHAPES = ((1, 1), (2, 6), (1, 129))
+CLIENTS = Path(__file__).parents[2] / "savedmodels/clients"
 
 
 def run_litert(path):
@@ -49,6 +52,30 @@ def run_openvino(path):
     return compiled, run
 
 
+def compile_client(folder, program):
+    """Compiles against the folder and the installed wheel."""
+    if not shutil.which("g++"):
+        pytest.skip("g++ is not installed")
+    package = Path(tf.__file__).parent
+    needed = "tensorflow/compiler/tf2xla/encoded_buffer_allocation_info.h"
+    if not (package / "include" / needed).exists():
+        pytest.skip("this TensorFlow's headers are older than 2.21's")
+    subprocess.run(
+        [
+            *("g++", "-std=c++17", "-w", f"-I{folder}"),
+            f"-I{package}/include",
+            CLIENTS / "compiled_client.cc",
+            *folder.glob("longformer*.cc"),
+            *folder.glob("longformer*.o"),
+            *(f"-L{package}", "-l:libtensorflow_cc.so.2"),
+            "-l:libtensorflow_framework.so.2",
+            *(f"-Wl,-rpath,{package}", "-o", program),
+        ],
+        check=True,
+    )
+    return program
+
+
 FORMATS = {
     "litert": (export_litert, run_litert, "tensorflow"),
     "onnx": (export_onnx, run_onnx, "tf2onnx"),
@@ -78,14 +105,33 @@ def test_numbers(name, head, tmp_path):
 
 
 @pytest.mark.slow
-def test_ahead_of_time(tmp_path):
-    model = small.make("ForSequenceClassification")
-    header = export_aot(model, tmp_path / "1", 2, 13)
-    text = header.read_text("utf-8")
-    assert "class Longformer" in text
-    for argument in ("input_ids", "attention_mask", "logits"):
-        assert f"_{argument}_" in text
-    assert (tmp_path / "1/longformer.o").stat().st_size > 0
+@pytest.mark.parametrize(
+    "head", ["ForSequenceClassification", "ForTokenClassification"]
+)
+def test_ahead_of_time(head, tmp_path):
+    model = small.make(head)
+    header = export_aot(model, tmp_path / "1", 1, 13)
+    assert "Longformer" in header.read_text("utf-8")
+    for path in header.parent.iterdir():
+        assert str(tmp_path) not in path.read_text("utf-8", "ignore")
+    program = compile_client(header.parent, tmp_path / "client")
+    inputs = small.ids(model, 1, 13)
+    # Without the last two tokens as well: they are padding then.
+    for tokens in (13, 11):
+        ids = inputs["input_ids"][:, :tokens]
+        call = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        expected = small.Reference(model)(call)["logits"]
+        given = map(str, ids[0].tolist())
+        printed = subprocess.run(
+            [program, *given], capture_output=True, check=True
+        ).stdout
+        found = np.array(printed.split(), "float32")[: expected.size]
+        np.testing.assert_allclose(
+            found, expected.ravel(), rtol=0, atol=small.TOLERANCE
+        )
+    refused = subprocess.run([program, *"1" * 14], capture_output=True)
+    assert refused.returncode == 2
+    assert b"1 to 13 ids. Received: 14" in refused.stderr
 
 
 @pytest.mark.parametrize("export", [export_litert, export_aot])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from tf_longformer.models.variables import head_of
 from tf_longformer.ops import portable_attention
 
 _OPSET = 17
+_RUNTIME = Path(__file__).with_name("aot_runtime.cc")
 _AXES = {2: ("batch", "seq"), 3: ("batch", "choices", "seq")}
 
 
@@ -165,9 +167,11 @@ def export_aot(
 ) -> Path:
     """Compiles a model ahead of time for one shape and this CPU.
 
-    The folder gets `longformer.h`, with a C++ class `Longformer`, and
-    `longformer.o`, for programs that link against TensorFlow's headers and
-    its XLA runtime; `saved_model_cli aot_compile_cpu` makes them. Where the
+    The folder gets `longformer.h`, with a C++ class `Longformer`, and object
+    files, which `saved_model_cli aot_compile_cpu` makes, and
+    `longformer_runtime.cc` beside them, the part that TensorFlow's wheel
+    lacks: with it they link against the wheel's headers and libraries
+    (TensorFlow 2.21), as `savedmodels/README.md` shows. Where the
     number of global tokens isn't known beforehand (all heads that have any
     but sequence classification), there is room for as many as there are
     tokens, which costs as much as full attention: choose a short length.
@@ -198,12 +202,15 @@ def export_aot(
             f"Received: batch={batch}, choices={choices}, length={length}. "
             "Name the one shape that will be run."
         )
-    shape = (batch, choices, length)[-model.input_rank :]
-    if model.input_rank == 2:
-        shape = (batch, length)
+    shape = (batch, length)
+    if model.input_rank == 3:
+        shape = (batch, choices, length)
     with new_folder(path, overwrite) as folder:
         with _saved(model, with_global_attention, shape) as saved:
             _compile(saved, folder / "longformer")
+        # It names folders of this machine, one of which is gone already.
+        (folder / "longformer_makefile.inc").unlink()
+        shutil.copyfile(_RUNTIME, folder / "longformer_runtime.cc")
     return Path(path) / "longformer.h"
 
 
