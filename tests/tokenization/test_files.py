@@ -123,6 +123,9 @@ DAMAGE = {
     "must be JSON text": lambda folder: (
         folder / "tokenizer_config.json"
     ).write_text("{"),
+    "file must be JSON text in UTF-8": lambda folder: (
+        folder / "tokenizer.json"
+    ).write_text("[" * 100_000),
     "must be a JSON object": lambda folder: (
         folder / "special_tokens_map.json"
     ).write_text("[]"),
