@@ -190,6 +190,17 @@ def test_saving_over_another(kind, tokenizer, tmp_path):
     }
 
 
+def test_roles_without_a_token(kind, tmp_path):
+    new = kind(
+        vocab={"<s>": 0, "</s>": 1},
+        unk_token=None,
+        pad_token=None,
+        mask_token=None,
+    )
+    new.save_pretrained(tmp_path)
+    assert kind.from_pretrained(tmp_path).get_config() == new.get_config()
+
+
 class Killed(BaseException):
     """Stands for the end of the process."""
 

@@ -214,7 +214,8 @@ def build_contents(
     }
     config = {
         **options,
-        **tokens,
+        # `None` too, as a role that is left out has its default token.
+        **roles,
         "added_tokens_decoder": {
             str(index): vocabulary.describe(token)
             for index, token in sorted(added.items())
