@@ -277,7 +277,7 @@ class TestFiles:
 
     def test_folder_without_a_config(self, tmp_path):
         with pytest.raises(
-            FileNotFoundError, match="must hold config.json.*Pass the folder"
+            FileNotFoundError, match="that exists.*config.json.*pass the folder"
         ):
             LongformerConfig.from_pretrained(tmp_path)
 

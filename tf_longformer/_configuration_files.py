@@ -1,4 +1,4 @@
-"""Reading and writing of a `config.json`."""
+"""Reading of JSON files, and writing of a `config.json`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any
 CONFIG_NAME = "config.json"
 
 
-def read_json(path: str | os.PathLike) -> dict[str, Any]:
+def read_json(
+    path: str | os.PathLike, what: str = "A config"
+) -> dict[str, Any]:
     """Reads a JSON object.
 
     Args:
         path: path of the file.
+        what: string. What the file is, for messages. Defaults to a config.
 
     Returns:
         dict. The parsed object.
@@ -29,26 +32,26 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
             fields = json.load(file)
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"A model's folder must hold {CONFIG_NAME}. Received: "
-            f"{os.fspath(path)!r}, which doesn't exist. Pass the folder that "
-            "a model was saved to."
+            f"{what} must be a file that exists. Received: "
+            f"{os.fspath(path)!r}. Check the path, or pass the folder that "
+            "it was saved to."
         ) from None
     except OSError as error:
         raise type(error)(
             error.errno,
-            "A config must be a file that can be read "
+            f"{what} must be a file that can be read "
             f"({error.strerror}). Check the path and its permissions",
             os.fspath(path),
         ) from None
-    # Text that is nested too deep is no config either.
+    # Text that is nested too deep is nothing that we wrote either.
     except (ValueError, RecursionError) as error:
         raise ValueError(
-            "A config must be JSON text in UTF-8. Received: "
+            f"{what} must be JSON text in UTF-8. Received: "
             f"{os.fspath(path)!r}, where: {error}. Save or fetch it again."
         ) from None
     if not isinstance(fields, dict):
         raise ValueError(
-            "A config must be a JSON object. Received: a "
+            f"{what} must be a JSON object. Received: a "
             f"{type(fields).__name__} in {os.fspath(path)!r}. Save or fetch "
             "it again."
         )

@@ -16,6 +16,8 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save_file
 
 from tf_longformer import LongformerConfig
+from tf_longformer import LongformerTokenizer
+from tf_longformer import LongformerTokenizerFast
 from tf_longformer import atomic_folder
 from tf_longformer.checkpoints import conversion
 from tf_longformer.checkpoints.locate import locate
@@ -24,12 +26,24 @@ HEAD = "ForTokenClassification"
 HERE = Path(__file__).parent
 
 
+SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+
+
+def tokenizer(*tokens):
+    vocab = {token: index for index, token in enumerate((*SPECIAL, *tokens))}
+    return LongformerTokenizer(vocab=vocab)
+
+
 @pytest.fixture
 def versions(hf, tmp_path):
     """Two checkpoints that differ in everything."""
-    old = hf / HEAD / "safetensors"
+    old = files.copy(hf / HEAD / "safetensors", tmp_path / "old")
+    theirs = tokenizer("a", "b")
+    # In a file that the new tokenizer doesn't have.
+    theirs.add_tokens("NEW")
+    theirs.save_pretrained(old)
     new = files.copy(
-        old,
+        hf / HEAD / "safetensors",
         tmp_path / "new",
         type_vocab_size=1,
         id2label={"0": "a", "1": "b", "2": "c"},
@@ -41,6 +55,7 @@ def versions(hf, tmp_path):
         rows = 1 if "token_type" in name else rows
         tensors[name] = (array[:rows] + 1).copy()
     save_file(tensors, new / "model.safetensors", {"format": "pt"})
+    tokenizer("a").save_pretrained(new)
     return old, new
 
 
@@ -87,6 +102,8 @@ def test_an_end_at_any_step(versions, shards, before, tmp_path, monkeypatch):
         files.assert_same_bits(arrays, theirs)
         config = LongformerConfig.from_pretrained(folder)
         assert config.num_labels == labels
+        tokens = len(LongformerTokenizerFast.from_pretrained(folder))
+        assert tokens == {5: 8, 3: 6}[labels]
         results.add(labels)
         # The next save finishes what was left, and comes through.
         conversion.convert(locate(old), folder)
@@ -119,6 +136,36 @@ def test_kills(versions, tmp_path):
     results = json.loads(done.stdout)
     assert sum(results.values()) == 50
     assert min(results.values()) > 0
+
+
+def test_an_end_before_keras_s_archive_has_its_tokenizer(
+    versions, tmp_path, monkeypatch
+):
+    from tf_longformer.models.keras_conversion import convert_to_keras
+
+    source, folder = locate(versions[0]), tmp_path / "keras"
+    copyfile = shutil.copyfile
+
+    def killed(source, target):
+        if Path(target).is_relative_to(folder):
+            raise Killed
+        copyfile(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", killed)
+        with pytest.raises(Killed):
+            convert_to_keras(source, folder)
+    assert list(folder.iterdir()) == []
+    convert_to_keras(source, folder)
+    assert locate(folder).config_fields()["num_hidden_layers"]
+    assert len(LongformerTokenizerFast.from_pretrained(folder)) == 8
+    assert not [path for path in folder.iterdir() if path.is_dir()]
+
+
+def test_a_tokenizer_that_has_no_successor_stays(hf, tmp_path):
+    tokenizer("a").save_pretrained(tmp_path)
+    conversion.convert(locate(hf / HEAD / "safetensors"), tmp_path)
+    assert len(LongformerTokenizerFast.from_pretrained(tmp_path)) == 6
 
 
 def test_an_error_leaves_the_old_files(tmp_path):

@@ -13,6 +13,8 @@ from checkpoints import hub_server
 
 import tf_longformer
 from tf_longformer import LongformerConfig
+from tf_longformer import LongformerTokenizer
+from tf_longformer import LongformerTokenizerFast
 from tf_longformer.checkpoints.locate import locate
 from tf_longformer.errors import CheckpointError
 
@@ -69,6 +71,14 @@ def load(name, **options):
     LongformerConfig.from_dict(location.config_fields())
     file = location.open()
     return {name: file.read(name) for name in file.tensors}
+
+
+def revisions(hub):
+    """Returns the revisions of the files that were asked for, in order."""
+    # The library may ask for something else first.
+    return [
+        path.split("/")[3] for _, path in hub.requests if "/resolve/" in path
+    ]
 
 
 def offline(monkeypatch):
@@ -183,8 +193,7 @@ def test_revisions(hub):
     config = LongformerConfig.from_pretrained(REPO, revision="v1")
     assert config.num_labels == 5
     # All files are of the commit that the first one was of.
-    asked = {path.split("/")[3] for _, path in hub.requests}
-    assert asked == {"v1", "v2", hub_server.COMMIT}
+    assert set(revisions(hub)) == {"v1", "v2", hub_server.COMMIT}
 
 
 def test_subfolder(hub, hf):
@@ -239,6 +248,61 @@ def test_a_preset(hub, hf):
     assert load("longformer-base-4096")
     config = LongformerConfig.from_pretrained("longformer-base-4096")
     assert config.num_labels == 5
+
+
+@pytest.fixture
+def tokenizer(tmp_path):
+    """A tokenizer and its folder."""
+    tokens = ("<s>", "<pad>", "</s>", "<unk>", "<mask>", "a", "b")
+    tokenizer = LongformerTokenizer(
+        vocab={token: index for index, token in enumerate(tokens)}
+    )
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    return tokenizer
+
+
+@pytest.mark.parametrize("kind", [LongformerTokenizer, LongformerTokenizerFast])
+def test_a_tokenizer(hub, tokenizer, tmp_path, kind):
+    add(hub, "a/b", tmp_path / "tokenizer")
+    add(hub, "a/b", tmp_path / "tokenizer", "inner/")
+    found = kind.from_pretrained("a/b", revision="v1")
+    assert found.get_vocab() == tokenizer.get_vocab()
+    # All files are of the commit that the first one was of.
+    asked = revisions(hub)
+    assert set(asked) == {"v1", hub_server.COMMIT}
+    assert "v1" not in asked[asked.index(hub_server.COMMIT) :]
+    kind.from_pretrained("a/b", subfolder="inner")
+    assert kind.from_pretrained("a/b", local_files_only=True)("ab") == found(
+        "ab"
+    )
+
+
+def test_no_tokenizer(hub):
+    read = LongformerTokenizerFast.from_pretrained
+    with pytest.raises(OSError, match="'no/thing', which is no folder here"):
+        read("no/thing")
+    with pytest.raises(OSError, match="has no vocab.json and merges.txt, or"):
+        read(REPO)
+    hub.files[REPO]["vocab.json"] = b"{}"
+    with pytest.raises(FileNotFoundError, match="needs vocab.json and merges"):
+        read(REPO, force_download=True)
+
+
+def test_a_preset_with_its_tokenizer(hub, hf, tokenizer, tmp_path):
+    from tf_longformer.cli.app import main
+    from tf_longformer.export.checkpoint import load_tokenizer
+
+    name = "longformer-base-4096"
+    for folder in (hf / HEAD / "torch", tmp_path / "tokenizer"):
+        add(hub, f"allenai/{name}", folder)
+    loaded = LongformerTokenizerFast.from_pretrained(name)
+    assert loaded.get_vocab() == tokenizer.get_vocab()
+    assert load_tokenizer(name).get_vocab() == tokenizer.get_vocab()
+    (tmp_path / "in").write_text('{"text": "ab"}', "utf-8")
+    with pytest.raises(SystemExit) as done:
+        main(["predict", name, str(tmp_path / "in"), str(tmp_path / "out")])
+    assert done.value.code == 0
+    assert "entities" in (tmp_path / "out").read_text("utf-8")
 
 
 def test_a_folder_comes_first(hub, hf, tmp_path, monkeypatch):

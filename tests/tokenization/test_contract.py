@@ -26,6 +26,18 @@ def test_special_tokens(tokenizer):
         tokenizer.sep_token = "[SEP]"
 
 
+def test_roles_by_id(tokenizer):
+    tokenizer.pad_token_id = 2
+    assert tokenizer.pad_token == "</s>"
+    for index in (99999, -1):
+        with pytest.raises(ValueError, match="`pad_token_id` must be the id"):
+            tokenizer.pad_token_id = index
+    assert tokenizer.pad_token == "</s>"
+    tokenizer.pad_token_id = None
+    assert tokenizer.pad_token is None
+    tokenizer.pad_token_id = tokenizer.pad_token_id
+
+
 def test_new_special_tokens_stand_around_texts(tokenizer):
     new = {"sep_token": "[SEP]", "additional_special_tokens": ["<a>", "<b>"]}
     assert tokenizer.add_special_tokens(new) == 3

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_longformer import atomic_folder
+from tf_longformer.atomic_folder import Replacement
 from tf_longformer.checkpoints import names
 from tf_longformer.checkpoints import saving
 from tf_longformer.checkpoints import transfer
@@ -94,21 +95,24 @@ def convert(
     with atomic_folder.replacing(folder) as replacement:
         saving.write(replacement, folder, form, source, max_shard_size)
         config.save_pretrained(replacement.path)
-        copy_tokenizer(location, replacement.path)
+        copy_tokenizer(location, replacement)
     return matching.unexpected
 
 
-def copy_tokenizer(location: Location, folder: Path) -> None:
+def copy_tokenizer(location: Location, replacement: Replacement) -> None:
     """Copies the files of a tokenizer that lie beside a checkpoint.
+
+    They take the place of all files of an older one.
 
     Args:
         location: `Location` of the checkpoint.
-        folder: the folder to copy them to.
+        replacement: `Replacement` of the folder to copy them to.
     """
     for name in TOKENIZER_FILES:
         path = location.find(name)
         if path is not None:
-            shutil.copyfile(path, folder / name)
+            shutil.copyfile(path, replacement.path / name)
+            replacement.removed.update(TOKENIZER_FILES)
 
 
 def check_head(head: str) -> str:

@@ -71,8 +71,6 @@ def load_tokenizer(
     location = locate(checkpoint, subfolder, revision=revision)
     if not any(map(location.find, _TOKENIZER_FILES)):
         return None
-    if location.file is not None:
-        checkpoint = str(location.file.parent)
     return LongformerTokenizerFast.from_pretrained(
         checkpoint, subfolder=subfolder, revision=revision
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from tf_longformer import atomic_folder
 from tf_longformer.checkpoints import conversion
 from tf_longformer.checkpoints import saving
 from tf_longformer.checkpoints.locate import Location
@@ -64,6 +65,7 @@ def convert_to_keras(
         written = locate(plain)
         (name,) = written.config_fields()["architectures"]
         model = CLASSES[f"TF{name}"].from_pretrained(plain)
-        model.save_pretrained(folder, "keras", dtype=dtype)
-        conversion.copy_tokenizer(written, folder)
+        with atomic_folder.replacing(folder) as replacement:
+            model.save_pretrained(replacement.path, "keras", dtype=dtype)
+            conversion.copy_tokenizer(written, replacement)
     return left_out

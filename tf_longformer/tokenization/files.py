@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken
 
+from tf_longformer import atomic_folder
+from tf_longformer import hub
 from tf_longformer.tokenization import vocabulary
 from tf_longformer.tokenization.special_tokens import ROLES
 from tf_longformer.tokenization.vocabulary import MERGES_FILE
@@ -22,6 +25,7 @@ from tf_longformer.tokenization.vocabulary import Vocabulary
 CONFIG_FILE = "tokenizer_config.json"
 SPECIAL_FILE = "special_tokens_map.json"
 ADDED_FILE = "added_tokens.json"
+# The vocabulary first: what the hub finds first decides on the commit.
 FILES = (
     VOCAB_FILE,
     MERGES_FILE,
@@ -32,12 +36,55 @@ FILES = (
 )
 
 
-def read_folder(folder: str | os.PathLike) -> tuple[Vocabulary, dict[str, Any]]:
-    """Reads what a folder says of a tokenizer.
+def find(
+    name: str | os.PathLike, subfolder: str = "", **hub_options: Any
+) -> tuple[dict[str, Path], str]:
+    """Finds the files of a tokenizer.
 
     Args:
-        folder: path of a folder with `tokenizer.json`, or `vocab.json` and
-            `merges.txt`; the other files where they are.
+        name: a folder that exists, or a file in it; a preset, or an id of the
+            hub, in this order.
+        subfolder: str, folder within. Defaults to none.
+        **hub_options: further arguments of `hub.Repository`.
+
+    Returns:
+        Dict of names to paths, of those of `FILES` that there are, and where
+        they are, for messages.
+
+    Raises:
+        ImportError: for the hub, without `huggingface_hub`.
+        OSError: if the hub has none, or can't be reached; `FileNotFoundError`
+            if the name is none of these.
+        ValueError: if the folder is damaged.
+    """
+    path = Path(name)
+    if path.exists():
+        folder = path.parent if path.is_file() else path / subfolder
+        return _find_all(partial(atomic_folder.find, folder)), str(folder)
+    repository = hub.Repository(
+        hub.repo_id(os.fspath(name)), subfolder=subfolder, **hub_options
+    )
+    found = _find_all(repository.find)
+    if not found:
+        raise repository.missing(
+            f"{VOCAB_FILE} and {MERGES_FILE}, or {TOKENIZER_FILE}"
+        )
+    return found, repository.repo_id
+
+
+def _find_all(find_one: Callable[[str], Path | None]) -> dict[str, Path]:
+    return {name: path for name in FILES if (path := find_one(name))}
+
+
+def read(
+    paths: Mapping[str, Path], where: str
+) -> tuple[Vocabulary, dict[str, Any]]:
+    """Reads what files say of a tokenizer.
+
+    Args:
+        paths: dict of names to paths: `tokenizer.json`, or `vocab.json` and
+            `merges.txt`, and what there is of the other `FILES`.
+        where: str, where they are, for messages.
 
     Returns:
         `Vocabulary`, and a dict of everything else: the config with the
@@ -47,20 +94,17 @@ def read_folder(folder: str | os.PathLike) -> tuple[Vocabulary, dict[str, Any]]:
         FileNotFoundError: if there is no vocabulary.
         ValueError: if a file is not well formed, or two contradict.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            "A tokenizer is read from a folder. Received: "
-            f"{os.fspath(folder)!r}, which is none. Pass the folder with "
-            f"{VOCAB_FILE} and {MERGES_FILE}, or {TOKENIZER_FILE}."
-        )
-    options = _read_if_there(folder / CONFIG_FILE)
-    special = _read_if_there(folder / SPECIAL_FILE)
+
+    def read_json(name: str) -> dict[str, Any]:
+        return vocabulary.read_json(paths[name]) if name in paths else {}
+
+    options = read_json(CONFIG_FILE)
+    special = read_json(SPECIAL_FILE)
     found = read_vocabulary(
-        _if_there(folder / VOCAB_FILE),
-        _if_there(folder / MERGES_FILE),
-        _if_there(folder / TOKENIZER_FILE),
-        where=folder,
+        paths.get(VOCAB_FILE),
+        paths.get(MERGES_FILE),
+        paths.get(TOKENIZER_FILE),
+        where=where,
     )
     added = dict(found.added)
     for index, token in (
@@ -68,7 +112,7 @@ def read_folder(folder: str | os.PathLike) -> tuple[Vocabulary, dict[str, Any]]:
     ).items():
         added[int(index)] = vocabulary.as_added_token(token)
     known = {token.content for token in added.values()}
-    for content, index in _read_if_there(folder / ADDED_FILE).items():
+    for content, index in read_json(ADDED_FILE).items():
         if content not in known:
             added[index] = AddedToken(content, special=False)
     for name in (*ROLES, "additional_special_tokens"):
@@ -134,14 +178,6 @@ def read_vocabulary(
     return found
 
 
-def _if_there(path: Path) -> Path | None:
-    return path if path.is_file() else None
-
-
-def _read_if_there(path: Path) -> dict[str, Any]:
-    return vocabulary.read_json(path) if path.is_file() else {}
-
-
 def build_contents(
     vocab: Mapping[str, int],
     merges: list[tuple[str, str]],
@@ -178,7 +214,8 @@ def build_contents(
     }
     config = {
         **options,
-        **tokens,
+        # `None` too, as a role that is left out has its default token.
+        **roles,
         "added_tokens_decoder": {
             str(index): vocabulary.describe(token)
             for index, token in sorted(added.items())
@@ -217,43 +254,35 @@ def _dump(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
 
-def write_files(
-    folder: str | os.PathLike, contents: Mapping[str, str]
+def write(
+    folder: str | os.PathLike,
+    contents: Mapping[str, str],
+    removed: Iterable[str] = (),
 ) -> tuple[str, ...]:
-    """Writes files, each whole or not at all.
-
-    All are written beside their places first and then renamed. A reader
-    that meets files of two tokenizers, after a kill between the renames,
-    notices: `read_vocabulary` compares them.
+    """Writes files, all of them or none.
 
     Args:
         folder: path, made where it is missing.
         contents: dict of file names to texts.
+        removed: names of old files that go where `contents` has no new one.
 
     Returns:
         Paths of the files.
 
     Raises:
-        ValueError: if the path is a file.
+        FileExistsError: if the path is a file.
         OSError: if the folder can't be written to; the old files stay.
+        ValueError: if a name isn't one of a file.
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(
-            "`save_directory` must be a folder. Received: the file "
-            f"{os.fspath(folder)!r}. Pass another path."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    suffix = f".{uuid.uuid4().hex}.tmp"
-    try:
+    for name in contents:
+        if not atomic_folder.is_plain_name(name):
+            raise ValueError(
+                "A file's name must have no slash, backslash or colon. "
+                f"Received: {name!r}. Use another `filename_prefix`."
+            )
+    with atomic_folder.replacing(folder) as replacement:
         for name, text in contents.items():
-            with open(folder / (name + suffix), "x", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-        for name in contents:
-            os.replace(folder / (name + suffix), folder / name)
-    finally:
-        for name in contents:
-            (folder / (name + suffix)).unlink(missing_ok=True)
+            (replacement.path / name).write_text(text, "utf-8")
+        replacement.removed.update(removed)
     return tuple(str(folder / name) for name in contents)

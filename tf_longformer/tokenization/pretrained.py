@@ -13,7 +13,6 @@ from tokenizers import Tokenizer
 from tf_longformer.tokenization import arguments
 from tf_longformer.tokenization import backend
 from tf_longformer.tokenization import files
-from tf_longformer.tokenization import hub
 from tf_longformer.tokenization import vocabulary
 from tf_longformer.tokenization.known_tokens import KnownTokens
 from tf_longformer.tokenization.special_tokens import ROLES
@@ -130,10 +129,12 @@ class PretrainedTokenizer(KnownTokens):
         """Loads a tokenizer from a folder or from the Hugging Face hub.
 
         Args:
-            pretrained_model_name_or_path: a folder with `vocab.json` and
-                `merges.txt`, or `tokenizer.json`; `tokenizer_config.json`,
+            pretrained_model_name_or_path: as models take it: a folder with
+                `vocab.json` and `merges.txt`, or `tokenizer.json`, or a file
+                in it; a preset or an id of the hub, which needs
+                `huggingface_hub`. `tokenizer_config.json`,
                 `special_tokens_map.json` and `added_tokens.json` are read
-                where they are. Else the name of a repository.
+                where they are.
             subfolder: str, folder within it. Defaults to none.
             revision: str, branch, tag or commit. Defaults to the main one.
             cache_dir: folder for what is fetched. Defaults to the hub's.
@@ -149,16 +150,16 @@ class PretrainedTokenizer(KnownTokens):
             The tokenizer.
 
         Raises:
-            FileNotFoundError: if there is no such folder or repository, or
-                it has no vocabulary.
+            ImportError: for an id of the hub, without `huggingface_hub`.
+            OSError: if there is no such folder or repository, or it has no
+                vocabulary, or the hub can't be reached.
             TypeError: for a setting that there isn't.
             ValueError: if the files are damaged, of another kind, or not of
                 one tokenizer.
         """
-        folder = hub.find_folder(
+        paths, where = files.find(
             pretrained_model_name_or_path,
-            files.FILES,
-            subfolder=subfolder,
+            subfolder,
             revision=revision,
             cache_dir=cache_dir,
             token=token,
@@ -173,7 +174,7 @@ class PretrainedTokenizer(KnownTokens):
                 f"Received: unknown {unknown}. Correct the name or leave it "
                 "out; `truncation` and the like are passed to the call."
             )
-        found, options = files.read_folder(folder)
+        found, options = files.read(paths, where)
         given = {name: options.pop(name) for name in known & set(options)}
         # An empty list stands for none; version 5 has another name for it.
         extra = options.pop("extra_special_tokens", None) or []
@@ -226,8 +227,8 @@ class PretrainedTokenizer(KnownTokens):
     ) -> tuple[str, ...]:
         """Writes all files of a tokenizer, as transformers 4 and 5 read them.
 
-        Each file is replaced at once: a killed process leaves the old or the
-        new one.
+        They are replaced at once: a killed process leaves the old ones or
+        the new ones.
 
         Args:
             save_directory: the folder, made where it is missing.
@@ -236,7 +237,7 @@ class PretrainedTokenizer(KnownTokens):
             Paths of the files.
 
         Raises:
-            ValueError: if the path is a file.
+            OSError: if the folder can't be written to, or is a file.
         """
         settings = {name: getattr(self, name) for name in SETTINGS}
         contents = files.build_contents(
@@ -252,7 +253,8 @@ class PretrainedTokenizer(KnownTokens):
             },
             self._make_backend().to_str(pretty=True),
         )
-        return files.write_files(save_directory, contents)
+        # One that this tokenizer doesn't need would be read with the others.
+        return files.write(save_directory, contents, removed=files.FILES)
 
     def save_vocabulary(
         self, save_directory: str | os.PathLike, filename_prefix: str = ""
@@ -266,10 +268,14 @@ class PretrainedTokenizer(KnownTokens):
 
         Returns:
             Paths of the two files.
+
+        Raises:
+            OSError: if the folder can't be written to, or is a file.
+            ValueError: if the prefix can't begin a file's name.
         """
         prefix = f"{filename_prefix}-" if filename_prefix else ""
         contents = files.vocabulary_contents(self._vocab, self._merges)
-        return files.write_files(
+        return files.write(
             save_directory,
             {prefix + name: text for name, text in contents.items()},
         )

@@ -39,8 +39,17 @@ class _TokenId:
         token = instance._roles[self.name]
         return None if token is None else instance._token_to_id(token)
 
-    def __set__(self, instance: Any, value: int) -> None:
-        setattr(instance, self.name, instance.convert_ids_to_tokens(value))
+    def __set__(self, instance: Any, value: int | None) -> None:
+        token = None
+        if value is not None:
+            token = instance.convert_ids_to_tokens(value)
+            if token is None:
+                raise ValueError(
+                    f"`{self.name}_id` must be the id of a token. Received: "
+                    f"{value!r}, where ids end at {len(instance) - 1}. Add "
+                    "the token with `tokenizer.add_special_tokens` first."
+                )
+        setattr(instance, self.name, token)
 
 
 class SpecialTokens:

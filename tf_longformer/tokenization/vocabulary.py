@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken
+
+from tf_longformer import _configuration_files as configuration_files
 
 VOCAB_FILE = "vocab.json"
 MERGES_FILE = "merges.txt"
@@ -156,39 +157,9 @@ def describe(token: AddedToken) -> dict[str, Any]:
     }
 
 
-def read_json(path: str | os.PathLike) -> Any:
-    """Reads a JSON file.
-
-    Args:
-        path: its path.
-
-    Returns:
-        What it holds.
-
-    Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if it isn't a JSON object.
-    """
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            content = json.load(file)
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            "A tokenizer's file must exist. Received: "
-            f"{os.fspath(path)!r}. Check the path."
-        ) from None
-    except ValueError as error:
-        raise ValueError(
-            "A tokenizer's file must be JSON text in UTF-8. Received: "
-            f"{os.fspath(path)!r}, where: {error}. Save or fetch it again."
-        ) from None
-    if not isinstance(content, dict):
-        raise ValueError(
-            "A tokenizer's file must be a JSON object. Received: a "
-            f"{type(content).__name__} in {os.fspath(path)!r}. Save or fetch "
-            "it again."
-        )
-    return content
+def read_json(path: str | os.PathLike) -> dict[str, Any]:
+    """Reads a JSON file of a tokenizer; see `_configuration_files`."""
+    return configuration_files.read_json(path, "A tokenizer's file")
 
 
 def read_merges(path: str | os.PathLike) -> list[tuple[str, str]]:
