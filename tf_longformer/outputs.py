@@ -82,7 +82,8 @@ class TFLongformerBaseModelOutput(ModelOutput):
         global_attentions: tuple of a tensor a layer,
             `[batch, heads, seq, slots]`: what the g-th global token of a row
             gives to each token; unused slots are zero. Absent where no token
-            is global.
+            is global, which only eager mode can see; in a graph there may
+            be 0 slots.
     """
 
     last_hidden_state: Any

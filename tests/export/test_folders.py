@@ -17,11 +17,11 @@ def test_appears_whole_at_the_end(tmp_path):
 def test_content_is_replaced_only_on_request(tmp_path):
     path = tmp_path / "1"
     path.mkdir()
-    (path / "old").write_text("old")
+    (path / "saved_model.pb").write_text("old")
     with pytest.raises(FileExistsError, match="ask to overwrite"):
         with new_folder(path, overwrite=False):
             raise AssertionError("must not begin")
-    assert (path / "old").read_text() == "old"
+    assert (path / "saved_model.pb").read_text() == "old"
     with new_folder(path, overwrite=True) as folder:
         (folder / "file").write_text("new")
     assert [p.name for p in path.iterdir()] == ["file"]
@@ -38,7 +38,7 @@ def test_empty_folder_is_as_good_as_none(tmp_path):
 def test_failure_leaves_the_old_one(tmp_path, error):
     path = tmp_path / "1"
     path.mkdir()
-    (path / "old").write_text("old")
+    (path / "saved_model.pb").write_text("old")
 
     def fail():
         with new_folder(path, overwrite=True) as folder:
@@ -48,7 +48,7 @@ def test_failure_leaves_the_old_one(tmp_path, error):
     with pytest.raises(error):
         fail()
     assert [p.name for p in tmp_path.iterdir()] == ["1"]
-    assert [p.name for p in path.iterdir()] == ["old"]
+    assert [p.name for p in path.iterdir()] == ["saved_model.pb"]
 
 
 def test_file_is_refused(tmp_path):
@@ -56,3 +56,15 @@ def test_file_is_refused(tmp_path):
     with pytest.raises(FileExistsError, match="which is a file"):
         with new_folder(tmp_path / "1", overwrite=True):
             raise AssertionError("must not begin")
+
+
+@pytest.mark.parametrize("inside", ["config.json", "1/saved_model.pb"])
+def test_only_exports_are_replaced(tmp_path, inside):
+    """Not the checkpoint itself, and not all versions of a model."""
+    path = tmp_path / "model" / inside
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match="Only an export is overwritten"):
+        with new_folder(tmp_path / "model", overwrite=True):
+            raise AssertionError("must not begin")
+    assert path.read_text() == "mine"

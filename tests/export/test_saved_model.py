@@ -3,6 +3,7 @@
 All heads, and the runtimes that load them, are in test_consumers.py.
 """
 
+import copy
 import json
 from pathlib import Path
 
@@ -216,6 +217,30 @@ def test_tokenizer_of_another_model(tmp_path):
     model = small.make("ForSequenceClassification", vocab_size=61)
     with pytest.raises(ValueError, match="largest id is 699, the model's 60"):
         export_saved_model(model, tmp_path / "1", small.tokenizer())
+
+
+def test_masks_need_a_mask_token(tmp_path):
+    tokenizer = copy.deepcopy(small.tokenizer())
+    tokenizer.mask_token = None
+    model = small.make("ForMaskedLM")
+    with pytest.raises(ValueError, match="mask_token=None. Set it, or leave"):
+        export_saved_model(model, tmp_path / "1", tokenizer)
+
+
+def test_rows_past_the_compiled_ones(tmp_path):
+    """The sentence comes first, not what fails without it."""
+    model = small.make("ForMultipleChoice")
+    sizes = {"xla_lengths": [6], "xla_batches": [2]}
+    folder = export_saved_model(
+        model, tmp_path / "1", xla=True, warmup_requests=False, **sizes
+    )
+    served = small.Exported("ForMultipleChoice", model, folder)
+    for shape, sentence in (
+        ((2, 6), "takes up to 2 rows"),
+        ((1, 7), "takes up to 6 tokens a row"),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=sentence):
+            served("xla", small.ids(model, *shape))
 
 
 def test_other_models_are_refused(tmp_path):

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+# What lies at the top of an export.
+_EXPORTED = re.compile(
+    r"saved_model\.pb|variables|assets|assets\.extra|fingerprint\.pb"
+    r"|model\.(tflite|onnx|onnx\.data|xml|bin)|longformer\w*\.(h|o|cc)"
+)
 
 
 @contextlib.contextmanager
@@ -23,7 +30,7 @@ def new_folder(path: str | os.PathLike, overwrite: bool) -> Iterator[Path]:
     Args:
         path: string or path. Its parents are made. An empty folder there is
             as good as none.
-        overwrite: bool. Whether a folder with content may be replaced.
+        overwrite: bool. Whether an earlier export may be replaced.
 
     Yields:
         `Path` of the folder to fill.
@@ -68,4 +75,15 @@ def check_replaceable(path: str | os.PathLike, overwrite: bool) -> None:
             "A folder with content is replaced only on request. Received: "
             f"{path}, which isn't empty. Give another path, or ask to "
             "overwrite it (`overwrite=True`, --overwrite)."
+        )
+    others = sorted(
+        entry.name
+        for entry in (path.iterdir() if path.is_dir() else ())
+        if not _EXPORTED.fullmatch(entry.name)
+    )
+    if others:
+        raise FileExistsError(
+            "Only an export is overwritten, for all of the folder goes. "
+            f"Received: {path}, which holds {', '.join(others[:5])}. Give the "
+            "folder of one export, such as <name>/1."
         )

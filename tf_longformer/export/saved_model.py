@@ -21,6 +21,7 @@ from tf_longformer.export.signatures import Settings
 from tf_longformer.export.signatures import Signatures
 from tf_longformer.export.weights import WEIGHTS
 from tf_longformer.models.base import TFLongformerPreTrainedModel
+from tf_longformer.models.variables import head_of
 from tf_longformer.tokenization.base import BaseLongformerTokenizer
 
 IDS_DTYPES = ("int32", "int64")
@@ -197,7 +198,8 @@ def check_tokenizer(tokenizer: Any, model: Any) -> None:
 
     Raises:
         TypeError: it is no tokenizer of this package, nor `None`.
-        ValueError: its ids aren't the model's.
+        ValueError: its ids aren't the model's, or a masked language model's
+            has no mask.
     """
     if tokenizer is None:
         return
@@ -212,6 +214,7 @@ def check_tokenizer(tokenizer: Any, model: Any) -> None:
     problems = [
         f"its largest id is {most}, the model's {config.vocab_size - 1}"
     ] * (most >= config.vocab_size)
+    is_resizable = bool(problems)
     problems += [
         f"{name}={ours}, the model's {theirs}"
         for name in ("pad_token_id", "sep_token_id")
@@ -219,9 +222,22 @@ def check_tokenizer(tokenizer: Any, model: Any) -> None:
         if ours != theirs
     ]
     if problems:
+        fix = "Load both from one folder"
+        if is_resizable:
+            fix += (
+                ", after `model.resize_token_embeddings(len(tokenizer))` where "
+                "tokens were added"
+            )
         raise ValueError(
             "The tokenizer must be that of the model. Received: a tokenizer "
-            f"of which {'; '.join(problems)}. Load both from one folder."
+            f"of which {'; '.join(problems)}. {fix}; or leave the tokenizer "
+            "out (--no-text)."
+        )
+    head = head_of(type(model))
+    if head == "LongformerForMaskedLM" and tokenizer.mask_token is None:
+        raise ValueError(
+            "A masked language model needs a tokenizer with a mask. Received: "
+            "mask_token=None. Set it, or leave the tokenizer out (--no-text)."
         )
 
 

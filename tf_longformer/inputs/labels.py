@@ -13,8 +13,7 @@ from tf_longformer.configuration import LongformerConfig
 from tf_longformer.inputs.checks import check_range
 from tf_longformer.inputs.checks import fits
 from tf_longformer.inputs.checks import is_float
-
-IGNORE_INDEX = -100
+from tf_longformer.losses import IGNORE_INDEX
 
 
 def infer_problem_type(labels: Any, config: LongformerConfig) -> str:
