@@ -1,8 +1,9 @@
 // Times a program compiled ahead of time; see compiled.py.
 //
-// Usage: compiled ROUNDS: reads rows of int32 ids from standard input, one
-// for each round, and writes their logits; prints the seconds of each round to
-// standard error.
+// Usage: compiled ROUNDS
+//
+// Reads a row of int32 ids for each round, and writes float32: the seconds
+// that it took, and its logits.
 
 #define EIGEN_USE_THREADS
 
@@ -29,9 +30,10 @@ int main(int argc, char** argv) {
     }
     const auto start = std::chrono::steady_clock::now();
     if (!model.Run()) return 1;
-    const std::chrono::duration<double> taken =
+    const std::chrono::duration<float> taken =
         std::chrono::steady_clock::now() - start;
-    std::fprintf(stderr, "%.6f\n", taken.count());
+    const float seconds = taken.count();
+    std::fwrite(&seconds, sizeof(float), 1, stdout);
     std::fwrite(model.result0_data(), sizeof(float), model.result0_count(),
                 stdout);
     std::fflush(stdout);

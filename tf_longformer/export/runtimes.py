@@ -162,10 +162,11 @@ def export_aot(
     length: int,
     *,
     choices: int = 2,
+    target_cpu: str = "x86-64-v3",
     overwrite: bool = False,
     with_global_attention: bool = False,
 ) -> Path:
-    """Compiles a model ahead of time for one shape and this CPU.
+    """Compiles a model ahead of time for one shape and kind of CPU.
 
     The folder gets `longformer.h`, with a C++ class `Longformer`, and object
     files, which `saved_model_cli aot_compile_cpu` makes, and
@@ -182,6 +183,9 @@ def export_aot(
         batch: int, rows.
         length: int, tokens of a row.
         choices: int, choices of a row, for multiple choice. Defaults to `2`.
+        target_cpu: str, LLVM's name of the oldest CPU that is to run it,
+            such as `"x86-64"`, `"skylake"` or `"znver4"`. Defaults to
+            `"x86-64-v3"`, with AVX2: most since 2015.
         overwrite: as for `export_litert`.
         with_global_attention: as for `export_litert`.
 
@@ -207,20 +211,21 @@ def export_aot(
         shape = (batch, choices, length)
     with new_folder(path, overwrite) as folder:
         with _saved(model, with_global_attention, shape) as saved:
-            _compile(saved, folder / "longformer")
+            _compile(saved, folder / "longformer", target_cpu)
         # It names folders of this machine, one of which is gone already.
         (folder / "longformer_makefile.inc").unlink()
         shutil.copyfile(_RUNTIME, folder / "longformer_runtime.cc")
     return Path(path) / "longformer.h"
 
 
-def _compile(saved: str, prefix: Path) -> None:
+def _compile(saved: str, prefix: Path, target_cpu: str) -> None:
     finished = subprocess.run(
         [
             *(sys.executable, "-m", "tensorflow.python.tools.saved_model_cli"),
             *("aot_compile_cpu", "--dir", saved, "--tag_set", "serve"),
             *("--signature_def_key", "serving_default"),
             *("--output_prefix", str(prefix), "--cpp_class", "Longformer"),
+            *("--target_cpu", target_cpu),
         ],
         capture_output=True,
         text=True,
