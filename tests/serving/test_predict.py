@@ -169,6 +169,9 @@ def test_bad_csv(toy, tmp_path, run):
         (b"text,id\na,1\nb\n", 3),
         (b'text,id\n"a\nb",1\n"x"y,2\n', 4),
         (b'text\na\n"open\n', 3),
+        (b"text\ra\rb\r", 1),
+        (b'"text,id\na,1\n', 1),
+        (b"text,id,text\na,1,b\n", 1),
     ):
         source.write_bytes(content)
         code, _, err = run(toy, source, tmp_path / "out")
