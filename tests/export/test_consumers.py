@@ -99,9 +99,7 @@ def test_tensorflow_of_tensorflow_serving(exported, requests, tmp_path):
             "TF_LONGFORMER_ORACLE_SERVING doesn't name the interpreter of an "
             "environment with TensorFlow Serving's TensorFlow"
         )
-    answers = run_consumer(
-        "plain", exported.folder, requests, tmp_path, python
-    )
+    answers = run_consumer("plain", exported.folder, requests, tmp_path, python)
     check(exported, requests, answers)
 
 

@@ -52,7 +52,7 @@ def test_labels_of_rows_stay_as_they_are(tokenizer, labels, dtype):
 
 def test_padding_of_bad_input(tokenizer):
     collate = PaddingCollator(tokenizer, buckets=[2])
-    with pytest.raises(ValueError, match=r"Received: shapes \[\(1,\), \(2,\)\]"):
+    with pytest.raises(ValueError, match="as many for each example"):
         collate([{"input_ids": [0], "labels": row} for row in ([1.0], [1, 0])])
     with pytest.raises(ValueError, match="an empty list"):
         collate([])

@@ -310,9 +310,7 @@ def test_a_checkpoint_that_is_a_file(tmp_path, run, monkeypatch):
     tokenizer = LongformerTokenizerFast.train_from_iterator(
         ["a dog"], vocab_size=300, show_progress=False
     )
-    model = make_model(
-        "ForSequenceClassification", vocab_size=len(tokenizer)
-    )
+    model = make_model("ForSequenceClassification", vocab_size=len(tokenizer))
     model.save_pretrained("model")
     source = write(tmp_path / "in", [{"text": "a dog"}])
     weights = "model/model.safetensors"
