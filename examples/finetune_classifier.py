@@ -27,7 +27,9 @@ from tf_longformer import TFLongformerForSequenceClassification
 
 def read(path: Path) -> tuple[list[str], list[str]]:
     """Returns the texts and the labels of a JSONL file."""
-    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    # `splitlines` would cut at line ends that JSON has within strings.
+    lines = path.read_text("utf-8").split("\n")
+    rows = [json.loads(line) for line in lines if line.strip()]
     return [row["text"] for row in rows], [row["label"] for row in rows]
 
 
@@ -124,6 +126,12 @@ def main() -> None:
     dev_texts, dev_labels = read(options.dev)
     names = sorted(set(train_labels))
     number = {name: index for index, name in enumerate(names)}
+    unseen = sorted(set(dev_labels) - set(names))
+    if unseen:
+        parser.error(
+            f"Labels of {options.dev} must occur in {options.train}. "
+            f"Received: {', '.join(unseen)}. Add examples, or leave those out."
+        )
 
     tokenizer = LongformerTokenizerFast.from_pretrained(options.model)
     model = TFLongformerForSequenceClassification.from_pretrained(

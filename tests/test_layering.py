@@ -76,7 +76,6 @@ TENSORFLOW_INSIDE = {
     "inputs.checks",
     "models.replicas",
     "cli.console",
-    "cli.bench",
 }
 JAX_INSIDE = {"compat"}
 PRIVATE = {("keras", "src"), ("tensorflow", "python"), ("tf", "python")}

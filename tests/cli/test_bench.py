@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -46,6 +49,31 @@ def test_a_row_for_each_length(folder, capsys):
         rate = 3 * row["length"] / row["seconds"]
         assert row["tokens_per_second"] == pytest.approx(rate)
         assert row["peak_bytes"] > 0
+
+
+@pytest.mark.parametrize("options", [(), ("--xla",)])
+def test_forward_passes(folder, capsys, options):
+    assert run(folder, "--json", "--length", "9", *options) == 0
+    assert json.loads(capsys.readouterr().out)["length"] == 9
+
+
+@pytest.mark.parametrize("options", [(), ("--training",)])
+def test_on_jax(folder, options):
+    pytest.importorskip("jax", reason="needs a second Keras backend")
+    arguments = ["bench", folder, "--json", "--length", "9", *options]
+    finished = subprocess.run(
+        [sys.executable, "-m", "tf_longformer", *arguments],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "jax",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        },
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert json.loads(finished.stdout)["length"] == 9
 
 
 def test_too_long_for_the_checkpoint(folder, capsys):

@@ -47,20 +47,37 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_it_learns_and_saves(folder):
-    done = subprocess.run(
+def run(folder, *options):
+    return subprocess.run(
         [
             sys.executable,
             ROOT / "examples/finetune_classifier.py",
             *("pretrained", "train.jsonl", "dev.jsonl", "output"),
-            *("--epochs=3", "--learning-rate=0.02", "--jit"),
+            *options,
         ],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
+
+
+def test_it_learns_and_saves(folder):
+    # JSON may hold line ends of Unicode, and files end in an empty line.
+    train = folder / "train.jsonl"
+    rows = train.read_text("utf-8").replace("whale", "whale\u2028\x85")
+    train.write_text(rows + "\n\n", "utf-8")
+    done = run(folder, "--epochs=3", "--learning-rate=0.02", "--jit")
     assert done.returncode == 0, done.stderr
     assert done.stdout.rstrip().endswith("dev accuracy: 100.0%")
     config = tf_longformer.LongformerConfig.from_pretrained(folder / "output")
     assert config.id2label == {0: "land", 1: "sea"}
+
+
+def test_a_label_that_was_never_trained(folder):
+    with open(folder / "dev.jsonl", "a", encoding="utf-8") as file:
+        file.write('\n{"text": "cloud", "label": "air"}')
+    done = run(folder)
+    assert done.returncode == 2
+    assert "must occur in train.jsonl. Received: air." in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from tf_longformer.export.folders import new_folder
@@ -49,6 +51,37 @@ def test_failure_leaves_the_old_one(tmp_path, error):
         fail()
     assert [p.name for p in tmp_path.iterdir()] == ["1"]
     assert [p.name for p in path.iterdir()] == ["saved_model.pb"]
+
+
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize("number", [1, 2])
+def test_interrupted_renames_leave_the_old_one(
+    tmp_path, monkeypatch, number, done
+):
+    path = tmp_path / "1"
+    path.mkdir()
+    (path / "old").write_text("old")
+    rename = os.rename
+    calls = []
+
+    def interrupted(source, target):
+        calls.append(source)
+        if len(calls) != number:
+            return rename(source, target)
+        if done:
+            rename(source, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", interrupted)
+
+    def replace():
+        with new_folder(path, overwrite=True) as folder:
+            (folder / "file").write_text("new")
+
+    with pytest.raises(KeyboardInterrupt):
+        replace()
+    assert [p.name for p in tmp_path.iterdir()] == ["1"]
+    assert [p.name for p in path.iterdir()] == ["old"]
 
 
 def test_file_is_refused(tmp_path):

@@ -111,7 +111,7 @@ def test_a_server_never_sees_the_half_of_a_killed_export(model, tmp_path):
             stderr=subprocess.DEVNULL,
         )
         while until and process.poll() is None:
-            if list(models.glob(f".{version}-*/new/{until}")):
+            if list(models.glob(f".{version}-*/new/{version}/{until}")):
                 process.send_signal(signal.SIGKILL)
                 break
             time.sleep(0.001)

@@ -30,8 +30,30 @@ def test_padding(tokenizer):
     assert PaddingCollator(tokenizer)(labelled)["labels"].tolist() == [1]
 
 
+@pytest.mark.parametrize(
+    ("labels", "dtype"),
+    [
+        # The first row is as long as its ids.
+        ([[0.5, 1.0, 0.0], [0.0, 0.0, 1.0]], np.float64),
+        ([[1, 1, 0], [0, 0, 1]], np.int32),
+        ([np.float32([1, 0]), np.float32([0, 1])], np.float32),
+        ([0.25, 1.5], np.float64),
+    ],
+)
+def test_labels_of_rows_stay_as_they_are(tokenizer, labels, dtype):
+    rows = [
+        {"input_ids": ids, "labels": label}
+        for ids, label in zip(([0, 5, 2], [0, 5, 6, 2]), labels, strict=True)
+    ]
+    found = PaddingCollator(tokenizer, buckets=[7])(rows)["labels"]
+    np.testing.assert_array_equal(found, np.array(labels))
+    assert found.dtype == dtype
+
+
 def test_padding_of_bad_input(tokenizer):
     collate = PaddingCollator(tokenizer, buckets=[2])
+    with pytest.raises(ValueError, match="as many for each example"):
+        collate([{"input_ids": [0], "labels": row} for row in ([1.0], [1, 0])])
     with pytest.raises(ValueError, match="an empty list"):
         collate([])
     with pytest.raises(ValueError, match="longer than the largest bucket"):
@@ -144,5 +166,13 @@ def test_choices(tokenizer):
     row = tokenizer("a b", "f g")["input_ids"]
     assert arrays["input_ids"][0, 1].tolist() == row
     assert arrays["global_attention_mask"][0, 1].tolist() == [0] * 5 + [1] * 3
+    more = encode_choices(
+        tokenizer, ["a b", "d"], [["e", "f g"]] * 2, return_offsets_mapping=True
+    )
+    expected = tokenizer("a b", "f g", return_offsets_mapping=True)
+    assert more["offset_mapping"].shape == (2, 2, 8, 2)
+    assert more["offset_mapping"][0, 1].tolist() == [
+        [*span] for span in expected["offset_mapping"]
+    ]
     with pytest.raises(ValueError, match="same number of choices"):
         encode_choices(tokenizer, ["a"], [["x"], ["y"]])

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from tf_longformer.quickstart.output import filled_output
@@ -88,6 +90,35 @@ def test_failure_leaves_the_old_folder_and_no_rest(tmp_path, error):
 
     with pytest.raises(error):
         fail()
+    assert _content(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_interrupted_renames_leave_the_old_folder(
+    tmp_path, monkeypatch, number
+):
+    output = tmp_path / "out"
+    with filled_output(output, False) as folder:
+        _fill(folder, "1")
+    before = _content(tmp_path)
+    rename = os.rename
+    calls = []
+
+    def interrupted(source, target):
+        calls.append(source)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+        return rename(source, target)
+
+    monkeypatch.setattr(os, "rename", interrupted)
+
+    def replace():
+        with filled_output(output, False) as folder:
+            _fill(folder, "2")
+
+    with pytest.raises(KeyboardInterrupt):
+        replace()
     assert _content(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 

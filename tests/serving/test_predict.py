@@ -12,11 +12,14 @@ from serving.toy import TAGS
 from serving.toy import save_toy
 from serving.toy import sums
 
+from tf_longformer import LongformerTokenizerFast
 from tf_longformer.cli.app import main
 from tf_longformer.serving import prediction
+from tf_longformer.serving.checkpoint_predictor import CheckpointPredictor
 from tf_longformer.serving.folders import find_version
 from tf_longformer.serving.prediction import predict_file
 from tf_longformer.serving.predictors import SavedModelPredictor
+from tf_longformer.tasks import classify
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +172,9 @@ def test_bad_csv(toy, tmp_path, run):
         (b"text,id\na,1\nb\n", 3),
         (b'text,id\n"a\nb",1\n"x"y,2\n', 4),
         (b'text\na\n"open\n', 3),
+        (b"text\ra\rb\r", 1),
+        (b'"text,id\na,1\n', 1),
+        (b"text,id,text\na,1,b\n", 1),
     ):
         source.write_bytes(content)
         code, _, err = run(toy, source, tmp_path / "out")
@@ -297,6 +303,33 @@ def test_another_run_is_not_continued(toy, tmp_path, monkeypatch):
     with pytest.raises(FileExistsError, match="ask to overwrite it"):
         predict_file(predictor, source, target)
     assert predict_file(predictor, source, target, overwrite=True) == 20
+
+
+def test_a_checkpoint_that_is_a_file(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tokenizer = LongformerTokenizerFast.train_from_iterator(
+        ["a dog"], vocab_size=300, show_progress=False
+    )
+    model = make_model("ForSequenceClassification", vocab_size=len(tokenizer))
+    model.save_pretrained("model")
+    source = write(tmp_path / "in", [{"text": "a dog"}])
+    weights = "model/model.safetensors"
+    code, _, err = run(weights, source, "out")
+    assert code == 2
+    assert "line 1: A checkpoint must have a tokenizer" in err
+    tokenizer.save_pretrained("model")
+    code, _, err = run(weights, source, "out")
+    assert (code, err) == (0, "")
+    expected = classify(model, tokenizer, "a dog")
+    (found,) = read(tmp_path / "out")
+    assert found["labels"] == [
+        {"label": item["label"], "score": pytest.approx(item["score"], 1e-4)}
+        for item in expected
+    ]
+    # A damaged one is no fault of the file's first line.
+    (tmp_path / "model/tokenizer.json").write_text("{")
+    with pytest.raises(ValueError, match=r"tokenizer\.json"):
+        CheckpointPredictor(weights)
 
 
 def test_results_of_a_checkpoint(tmp_path, run):

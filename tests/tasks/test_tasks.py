@@ -1,5 +1,7 @@
 """Text in, readable results out."""
 
+import copy
+
 import checks
 import numpy as np
 import pytest
@@ -79,6 +81,19 @@ def test_classify_a_short_text(tokenizer):
     both = classify(model, tokenizer, [SHORT, "a dog"], top_k=1)
     assert both[0][0]["score"] == pytest.approx(scores[0], rel=1e-5)
     assert len(both[1]) == 1
+
+
+def test_classify_as_many_labels_as_tokens(tokenizer):
+    model = make("ForSequenceClassification", tokenizer)
+    alone = classify(model, tokenizer, "")
+    assert len(alone) == 3
+    both = classify(model, tokenizer, ["", "a"])
+    assert [item["label"] for item in both[0]] == [i["label"] for i in alone]
+    np.testing.assert_allclose(
+        [item["score"] for item in both[0]],
+        [item["score"] for item in alone],
+        rtol=1e-4,
+    )
 
 
 @pytest.mark.parametrize(
@@ -281,6 +296,34 @@ def test_fill_mask_uses_the_window_with_most_around(tokenizer):
     assert len(found[0]["sequence"]) > len(text) // 2
 
 
+def test_windows_of_a_tokenizer_that_takes_less_than_the_model(tokenizer):
+    short = copy.deepcopy(tokenizer)
+    short.model_max_length = 17
+    arguments = {"max_length": 17, "stride": 128}
+    for task, head, texts in (
+        (tag, "ForTokenClassification", (LONG,)),
+        (fill_mask, "ForMaskedLM", (f"{LONG}<mask>",)),
+        (answer, "ForQuestionAnswering", ("a dog", LONG)),
+    ):
+        model = make(head, tokenizer)
+        found = task(model, short, *texts)
+        assert found == task(model, tokenizer, *texts, **arguments)
+
+
+def test_a_label_to_ignore_is_not_searched_in(tokenizer):
+    model = make(
+        "ForTokenClassification",
+        tokenizer,
+        num_labels=None,
+        id2label={0: "OX", 1: "O", 2: "X"},
+    )
+    table = np.zeros((len(tokenizer), 3), "float32")
+    table[:, 2] = 1
+    fake = scripted(model, logits=table)
+    assert tag(fake, tokenizer, SHORT, ignore_labels="OX")
+    assert tag(fake, tokenizer, SHORT, ignore_labels="X") == []
+
+
 def test_what_can_not_be(tokenizer):
     masked = make("ForMaskedLM", tokenizer)
     tagger = make("ForTokenClassification", tokenizer)
@@ -295,6 +338,15 @@ def test_what_can_not_be(tokenizer):
         answer(asker, tokenizer, ["a", "b"], "c")
     with pytest.raises(ValueError, match="at least 1"):
         answer(asker, tokenizer, "a", "b", top_k=0)
+    with pytest.raises(ValueError, match="`top_k` must .* Received: -1"):
+        fill_mask(masked, tokenizer, "a<mask>", top_k=-1)
+    with pytest.raises(ValueError, match="`top_k` must .* Received: 0"):
+        classify(
+            make("ForSequenceClassification", tokenizer),
+            tokenizer,
+            "a",
+            top_k=0,
+        )
     with pytest.raises(ValueError, match="`batch_size`"):
         tag(tagger, tokenizer, "a dog", batch_size=0)
     with pytest.raises(ValueError, match=r"\[1, 35\]"):

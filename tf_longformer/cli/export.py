@@ -40,7 +40,30 @@ class Weights(str, Enum):
     INT8 = "int8"
 
 
+_SAVED_MODEL = (ExportFormat.SAVED_MODEL,)
+_OTHERS = tuple(one for one in ExportFormat if one not in _SAVED_MODEL)
+_AOT = (ExportFormat.AOT,)
+# The formats of an option that not all have.
+_FORMATS = {
+    "text": _SAVED_MODEL,
+    "ids": _SAVED_MODEL,
+    "weights": _SAVED_MODEL,
+    "xla": _SAVED_MODEL,
+    "xla_length": _SAVED_MODEL,
+    "xla_batch": _SAVED_MODEL,
+    "top_k": _SAVED_MODEL,
+    "max_answer_len": _SAVED_MODEL,
+    "warmup": _SAVED_MODEL,
+    "with_global_attention": _OTHERS,
+    "batch": _AOT,
+    "length": _AOT,
+    "choices": _AOT,
+    "target_cpu": _AOT,
+}
+
+
 def export(
+    context: typer.Context,
     checkpoint: Checkpoint,
     output: Annotated[
         Path,
@@ -122,6 +145,21 @@ def export(
             "default.",
         ),
     ] = None,
+    choices: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Choices of a row, for --format aot and multiple choice; 2, "
+            "by default.",
+        ),
+    ] = None,
+    target_cpu: Annotated[
+        str,
+        typer.Option(
+            help="The oldest CPU that runs it, as LLVM calls it, for --format "
+            "aot."
+        ),
+    ] = "x86-64-v3",
     revision: Revision = None,
     subfolder: Subfolder = "",
 ) -> None:
@@ -131,6 +169,7 @@ def export(
     and gives labels, answers, entities or words. LiteRT, ONNX, OpenVINO and
     code compiled ahead of time take ids and give logits.
     """
+    _check_options(context, export_format)
     import_backend()
     from tf_longformer.export import checkpoint as checkpoints
     from tf_longformer.export import runtimes
@@ -161,7 +200,30 @@ def export(
         shared["with_global_attention"] = with_global_attention
         if export_format is ExportFormat.AOT:
             shared["batch"] = batch
+            shared["target_cpu"] = target_cpu
             shared["length"] = length or model.config.max_tokens
+            if choices is not None:
+                if model.input_rank == 2:
+                    raise ValueError(
+                        "--choices is for multiple choice. Received: a "
+                        f"{type(model).__name__}. Leave the option out."
+                    )
+                shared["choices"] = choices
         write = getattr(runtimes, f"export_{export_format.value}")
         write(model, output, **shared)
     console.print(f"wrote {output}", markup=False, soft_wrap=True)
+
+
+def _check_options(context: typer.Context, chosen: ExportFormat) -> None:
+    """Refuses options that another format has."""
+    for option in context.command.params:
+        formats = _FORMATS.get(option.name, (chosen,))
+        source = context.get_parameter_source(option.name)
+        if chosen not in formats and source.name != "DEFAULT":
+            spelled = "/".join([*option.opts, *option.secondary_opts])
+            raise ValueError(
+                f"{spelled} is for --format "
+                f"{' or '.join(one.value for one in formats)}. "
+                f"Received: --format {chosen.value}. Leave the option out, or "
+                "choose another format."
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Annotated
 
 import typer
@@ -10,6 +11,9 @@ import typer
 from tf_longformer.cli.console import console
 from tf_longformer.cli.console import error_console
 from tf_longformer.cli.console import import_backend
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 def predict(
@@ -104,7 +108,7 @@ def predict(
     )
 
 
-def _progress():
+def _progress() -> Progress:
     from rich.progress import BarColumn
     from rich.progress import Progress
     from rich.progress import TaskProgressColumn

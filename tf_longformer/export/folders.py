@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 # What lies at the top of an export.
@@ -41,17 +42,57 @@ def new_folder(path: str | os.PathLike, overwrite: bool) -> Iterator[Path]:
     """
     path = Path(path).absolute()
     check_replaceable(path, overwrite)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    with new_entries(path.parent, [path.name], path) as work:
+        folder = work / path.name
+        folder.mkdir()
+        yield folder
+
+
+@contextlib.contextmanager
+def new_entries(
+    folder: Path, names: Sequence[str], beside: Path
+) -> Iterator[Path]:
+    """Lends an empty folder whose entries move to `folder` at the end.
+
+    If the block or one of the renames fails or is interrupted, `folder` gets
+    back what it had.
+
+    Args:
+        folder: path, made at the end if it is missing.
+        names: the entries that are replaced, or removed where the block
+            makes none of that name.
+        beside: path that the work lies beside, under a hidden name. Its
+            parents are made.
+
+    Yields:
+        `Path` of the folder to fill.
+    """
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{beside.name}-", dir=beside.parent))
+    new, old = work / "new", work / "old"
+    moves: list[tuple[Path, Path]] = []
     try:
-        new = work / "new"
         new.mkdir()
+        old.mkdir()
         yield new
-        if path.exists():
-            path.rename(work / "old")
-        new.rename(path)
-    finally:
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            for source, target in (
+                (folder / name, old / name),
+                (new / name, folder / name),
+            ):
+                if source.exists():
+                    moves.append((source, target))
+                    source.rename(target)
+    except BaseException:
+        for source, target in reversed(moves):
+            # The last one may not have come to pass.
+            if not source.exists():
+                target.rename(source)
+        # Not in a `finally`: were it not put back, the old would be lost.
         shutil.rmtree(work, ignore_errors=True)
+        raise
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def check_replaceable(path: str | os.PathLike, overwrite: bool) -> None:

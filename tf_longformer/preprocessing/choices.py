@@ -37,7 +37,8 @@ def encode_choices(
 
     Returns:
         Dict of int32 arrays `[batch, choices, seq]`: `input_ids`,
-        `attention_mask`, `global_attention_mask`.
+        `attention_mask`, `global_attention_mask`, and what else was asked
+        for; `offset_mapping` is `[batch, choices, seq, 2]`.
 
     Raises:
         ValueError: if texts have unequal numbers of choices.
@@ -63,6 +64,6 @@ def encode_choices(
     arrays = dict(encoding)
     arrays["global_attention_mask"] = global_attention_mask(encoding, where)
     return {
-        name: array.reshape(len(texts), count, -1).astype("int32")
+        name: array.reshape(len(texts), count, *array.shape[1:]).astype("int32")
         for name, array in arrays.items()
     }

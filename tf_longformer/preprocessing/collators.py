@@ -28,13 +28,15 @@ class PaddingCollator:
         examples: list of mappings with `input_ids`, and more.
 
     Returns:
-        Dict of int32 arrays. `labels` that are lists are filled up with
-        -100; offsets and other names that aren't numbers of one shape are an
-        error.
+        Dict of int32 arrays. `labels` of tokens, lists of ints, are filled up
+        with -100. Those of whole rows are stacked as they are: single ones,
+        lists of floats, and lists of one length that isn't that of the ids.
+        Offsets and other names that aren't numbers of one shape are an error.
 
     Raises:
         ValueError: for an empty list, examples that differ in their names,
-            or one longer than the largest bucket.
+            float labels that differ in number, or an example longer than the
+            largest bucket.
     """
 
     def __init__(
@@ -63,18 +65,18 @@ class PaddingCollator:
                 "A batch must have an example. Received: an empty list."
             )
         labels = [example.pop("labels", None) for example in examples]
-        longest = max(len(example["input_ids"]) for example in examples)
+        sizes = [len(example["input_ids"]) for example in examples]
         batch = self.tokenizer.pad(
             examples,
             padding="max_length",
-            max_length=self._length(longest),
+            max_length=self._length(max(sizes)),
             pad_to_multiple_of=self.pad_to_multiple_of,
             return_tensors="np",
         )
         arrays = {name: _narrow(value) for name, value in batch.items()}
         if any(label is not None for label in labels):
             arrays["labels"] = self._stack_labels(
-                labels, arrays["input_ids"].shape[1]
+                labels, sizes, arrays["input_ids"].shape[1]
             )
         return arrays
 
@@ -90,15 +92,28 @@ class PaddingCollator:
             "or add a bucket."
         )
 
-    def _stack_labels(self, labels: list[Any], length: int) -> np.ndarray:
+    def _stack_labels(
+        self, labels: list[Any], sizes: list[int], length: int
+    ) -> np.ndarray:
         if any(label is None for label in labels):
             raise ValueError(
                 "All examples must have labels, or none. Received: "
                 f"{sum(label is None for label in labels)} of {len(labels)} "
                 "without."
             )
-        if np.ndim(labels[0]) == 0:
-            return _narrow(np.asarray(labels))
+        arrays = [np.asarray(label) for label in labels]
+        shapes = {array.shape for array in arrays}
+        # An empty list becomes floats too.
+        floats = any(a.dtype.kind == "f" and a.size for a in arrays)
+        if floats and len(shapes) > 1:
+            raise ValueError(
+                "Labels that are floats must be as many for each example. "
+                f"Received: shapes {sorted(shapes)}. Pass one for each class, "
+                "or ints for labels of tokens."
+            )
+        of_tokens = [a.shape for a in arrays] == [(size,) for size in sizes]
+        if floats or (len(shapes) == 1 and not of_tokens):
+            return _narrow(np.stack(arrays))
         stacked = np.full((len(labels), length), IGNORED, "int32")
         for row, label in zip(stacked, labels, strict=True):
             if self.tokenizer.padding_side == "left":

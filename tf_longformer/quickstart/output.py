@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from tf_longformer.export.folders import new_entries
 
 REPORT = "report.json"
 # All that a quickstart writes.
@@ -35,22 +34,8 @@ def filled_output(output: Path, overwrite: bool) -> Iterator[Path]:
     """
     output = output.absolute()
     _check(output, overwrite)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
-    try:
-        new = work / "new"
-        old = work / "old"
-        new.mkdir()
-        old.mkdir()
-        yield new
-        output.mkdir(exist_ok=True)
-        for name in ENTRIES:
-            if (output / name).exists():
-                os.rename(output / name, old / name)
-            if (new / name).exists():
-                os.rename(new / name, output / name)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with new_entries(output, ENTRIES, output) as folder:
+        yield folder
 
 
 def _check(output: Path, overwrite: bool) -> None:

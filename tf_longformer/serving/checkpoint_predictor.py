@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tf_longformer import tasks
 from tf_longformer.checkpoints.description import find_head
 from tf_longformer.checkpoints.locate import locate
 from tf_longformer.configuration import LongformerConfig
+from tf_longformer.export.checkpoint import load_tokenizer
 from tf_longformer.models.keras_conversion import CLASSES
 from tf_longformer.preprocessing.choices import encode_choices
 from tf_longformer.serving.prediction import Row
@@ -25,7 +25,6 @@ from tf_longformer.serving.predictors import stack
 from tf_longformer.serving.predictors import unstack
 from tf_longformer.serving.tensors import TensorSpec
 from tf_longformer.serving.tensors import to_array
-from tf_longformer.tokenization.tokenizer_fast import LongformerTokenizerFast
 
 GLOBAL_MASK = "global_attention_mask"
 # The fields of a record of texts, the task and the name of its results.
@@ -57,10 +56,12 @@ class CheckpointPredictor:
     the outputs of any model.
 
     Args:
-        checkpoint: string or path, as of `from_pretrained`.
+        checkpoint: a folder, a file of weights, or an id of the hub, as of
+            `from_pretrained`; a file's tokenizer lies beside it.
 
     Raises:
-        ValueError: the checkpoint can't be read, or its head isn't known.
+        ValueError: the checkpoint or its tokenizer can't be read, or its
+            head isn't known.
     """
 
     def __init__(self, checkpoint: str) -> None:
@@ -75,6 +76,7 @@ class CheckpointPredictor:
             )
         self._checkpoint = checkpoint
         self._head = head.removeprefix("Longformer")
+        self._tokenizer = load_tokenizer(checkpoint)
         model, info = CLASSES[f"TF{head}"].from_pretrained(
             checkpoint, output_loading_info=True
         )
@@ -87,10 +89,6 @@ class CheckpointPredictor:
             )
         self._model = model
         self._fields, self._task, self._result = _TASKS[self._head]
-
-    @functools.cached_property
-    def _tokenizer(self) -> LongformerTokenizerFast:
-        return LongformerTokenizerFast.from_pretrained(self._checkpoint)
 
     def settings(self) -> dict[str, Any]:
         """See `Predictor`."""
@@ -108,6 +106,12 @@ class CheckpointPredictor:
                 f"A record must have {' and '.join(self._fields)}, or {IDS}. "
                 f"Received: {', '.join(list(given)[:5]) or 'neither'}. Add "
                 f"{' and '.join(missing)}."
+            )
+        if self._tokenizer is None:
+            raise ValueError(
+                "A checkpoint must have a tokenizer to take texts. Received: "
+                f"{self._checkpoint}, without one. Save the tokenizer there, "
+                f"or send {IDS}."
             )
         texts = [
             to_array(

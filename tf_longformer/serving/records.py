@@ -125,9 +125,18 @@ def _parse(text: str, path: Path, line: int) -> Any:
 
 def _read_csv(file: BinaryIO, path: Path, start: Place) -> Iterator[Record]:
     previous = csv.field_size_limit(LONGEST_LINE)
+    before = Place()
     try:
-        header = Lines(file, path, Place())
-        names = next(csv.reader(iter(header)), [])
+        header = Lines(file, path, before)
+        names = next(csv.reader(iter(header), strict=True), [])
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise bad_line(
+                path,
+                1,
+                "The first line must name each column once. Received: "
+                f"{', '.join(twice)} more than once. Rename them.",
+            )
         if not start.offset:
             start = header.place
         file.seek(start.offset)
@@ -155,7 +164,8 @@ def _read_csv(file: BinaryIO, path: Path, start: Place) -> Iterator[Record]:
             path,
             before.line + 1,
             f"The file must be CSV. Received: a row that isn't ({error}). "
-            "Quote what holds commas, quotes or line ends.",
+            "Quote what holds commas, quotes or line ends, and end lines with "
+            "a line feed.",
         ) from error
     finally:
         csv.field_size_limit(previous)

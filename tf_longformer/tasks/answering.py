@@ -50,8 +50,8 @@ def answer(
 
     Raises:
         TypeError: for another model, or texts that are none.
-        ValueError: for unequal numbers of questions and documents, or a
-            window or a batch of impossible size.
+        ValueError: for unequal numbers of questions and documents, a
+            window of impossible size, or numbers below 1.
     """
     head = "TFLongformerForQuestionAnswering"
     parts.check_head(model, "start_logits", "answer", head)
@@ -63,19 +63,9 @@ def answer(
             f"{len(questions)} questions, {len(contexts)} documents. Repeat "
             "the document where several questions are about it."
         )
-    if top_k < 1 or max_answer_len < 1:
-        raise ValueError(
-            "`top_k` and `max_answer_len` must be at least 1. Received: "
-            f"top_k={top_k}, max_answer_len={max_answer_len}. Raise them."
-        )
-    limit = max_length or model.config.max_tokens
+    parts.check_counts(top_k=top_k, max_answer_len=max_answer_len)
     windows = parts.cut(
-        model,
-        tokenizer,
-        contexts,
-        min(stride, limit // 4),
-        max_length,
-        questions,
+        model, tokenizer, contexts, stride, max_length, questions
     )
     parts.run(model, tokenizer, windows, batch_size)
     results = []

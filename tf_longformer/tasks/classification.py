@@ -33,8 +33,8 @@ def classify(
         top_k: int, labels to return. Defaults to all of them.
         batch_size: int, windows that go through the model at once. Defaults
             to `8`.
-        stride: int, tokens that a window shares with the one before.
-            Defaults to `0`.
+        stride: int, tokens that a window shares with the one before, at
+            most half a window. Defaults to `0`.
         max_length: int, tokens of a window. Defaults to the model's limit.
 
     Returns:
@@ -43,11 +43,13 @@ def classify(
 
     Raises:
         TypeError: for another model, or texts that are none.
-        ValueError: for a window or a batch of impossible size.
+        ValueError: for a window of impossible size, or numbers below 1.
     """
     head = "TFLongformerForSequenceClassification"
     parts.check_head(model, "logits", "classify", head)
     rows, single = parts.as_list("texts", texts)
+    if top_k is not None:
+        parts.check_counts(top_k=top_k)
     windows = parts.cut(model, tokenizer, rows, stride, max_length)
     parts.run(model, tokenizer, windows, batch_size)
     results = []

@@ -42,16 +42,14 @@ def fill_mask(
 
     Raises:
         TypeError: for another model, or texts that are none.
-        ValueError: for a text without a mask, or a window or a batch of
-            impossible size.
+        ValueError: for a text without a mask, a window of impossible size,
+            or numbers below 1.
     """
     head = "TFLongformerForMaskedLM"
     parts.check_head(model, "logits", "fill_mask", head)
     rows, single = parts.as_list("texts", texts)
-    limit = max_length or model.config.max_tokens
-    windows = parts.cut(
-        model, tokenizer, rows, min(stride, limit // 2), max_length
-    )
+    parts.check_counts(top_k=top_k)
+    windows = parts.cut(model, tokenizer, rows, stride, max_length)
     masks = [_places(tokenizer, windows, row) for row in range(len(rows))]
     for row, places in enumerate(masks):
         if not places:

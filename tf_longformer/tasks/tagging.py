@@ -16,7 +16,7 @@ def tag(
     tokenizer: Any,
     texts: str | Sequence[str],
     aggregate: bool = True,
-    ignore_labels: Sequence[str] = ("O",),
+    ignore_labels: str | Sequence[str] = ("O",),
     batch_size: int = 8,
     stride: int = 128,
     max_length: int | None = None,
@@ -32,8 +32,8 @@ def tag(
         tokenizer: its tokenizer.
         texts: a string or a list of strings.
         aggregate: bool, whether tokens become entities. Defaults to `True`.
-        ignore_labels: labels of tokens that are no entity. Defaults to
-            `"O"`.
+        ignore_labels: a label, or several, of tokens that are no entity.
+            Defaults to `"O"`.
         batch_size: int, windows that go through the model at once. Defaults
             to `8`.
         stride: int, tokens that a window shares with the one before, at
@@ -46,21 +46,19 @@ def tag(
         texts a list of such lists.
 
     Raises:
-        TypeError: for another model, or texts that are none.
-        ValueError: for a window or a batch of impossible size.
+        TypeError: for another model, or texts or labels that are none.
+        ValueError: for a window of impossible size, or a batch below 1.
     """
     head = "TFLongformerForTokenClassification"
     parts.check_head(model, "logits", "tag", head)
     rows, single = parts.as_list("texts", texts)
-    limit = max_length or model.config.max_tokens
-    windows = parts.cut(
-        model, tokenizer, rows, min(stride, limit // 2), max_length
-    )
+    ignored, _ = parts.as_list("ignore_labels", ignore_labels)
+    windows = parts.cut(model, tokenizer, rows, stride, max_length)
     parts.run(model, tokenizer, windows, batch_size)
     results = []
     for row, text in enumerate(rows):
         scores, offsets = _merge([w for w in windows if w.row == row])
-        tokens = _tokens(scores, offsets, model.config, ignore_labels)
+        tokens = _tokens(scores, offsets, model.config, ignored)
         entities = _entities(tokens) if aggregate else _single(tokens)
         for entity in entities:
             entity["word"] = text[entity["start"] : entity["end"]]

@@ -52,7 +52,8 @@ def cut(
         model: a Longformer model.
         tokenizer: its tokenizer.
         texts: strings, cut where they are too long.
-        stride: int, tokens that a window shares with the one before.
+        stride: int, tokens that a window shares with the one before; cut to
+            half a window, or to a quarter where questions take room too.
         max_length: int, tokens of a window with its special tokens.
             Defaults to the most that model and tokenizer take.
         questions: strings that precede each window of the text of their
@@ -62,7 +63,8 @@ def cut(
         `Window`s, those of a text in a row and in order.
 
     Raises:
-        ValueError: if windows of this length can't advance by `stride`.
+        ValueError: if no window has this length, or it has no room for a
+            text.
     """
     most = min(model.config.max_tokens, tokenizer.model_max_length)
     limit = most if max_length is None else max_length
@@ -73,6 +75,7 @@ def cut(
             "or pass less."
         )
     pair = questions is not None
+    stride = min(stride, limit // (4 if pair else 2))
     arguments = (questions, texts) if pair else (texts,)
     encoding = tokenizer(
         *(list(part) for part in arguments),
@@ -115,11 +118,7 @@ def run(
     Raises:
         ValueError: for a batch size below 1.
     """
-    if batch_size < 1:
-        raise ValueError(
-            "`batch_size` must be at least 1. Received: "
-            f"{batch_size}. Pass how many windows fit into memory."
-        )
+    check_counts(batch_size=batch_size)
     ordered = sorted(windows, key=lambda window: len(window.ids))
     for start in range(0, len(ordered), batch_size):
         batch = ordered[start : start + batch_size]
@@ -135,11 +134,29 @@ def run(
                 continue
             values = keras.ops.cast(values, "float32")
             values = keras.ops.convert_to_numpy(values)
+            # Of whole texts there are `logits` of two axes, and no others.
+            of_tokens = name != "logits" or values.ndim == 3
             for index, window in enumerate(batch):
                 scores = values[index]
-                if scores.shape[:1] == shape[1:]:
+                if of_tokens:
                     scores = scores[: len(window.ids)]
                 window.scores[name] = scores
+
+
+def check_counts(**counts: int) -> None:
+    """Checks that there is at least one of each.
+
+    Args:
+        **counts: ints by the names of the arguments.
+
+    Raises:
+        ValueError: for one below 1.
+    """
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(
+                f"`{name}` must be at least 1. Received: {count}. Raise it."
+            )
 
 
 def as_list(name: str, texts: Any) -> tuple[list[str], bool]:
