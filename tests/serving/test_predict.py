@@ -183,7 +183,7 @@ def test_bad_csv(toy, tmp_path, run):
         (["{toy}", "{tmp}", "{tmp}/out"], "The input must be a file"),
         (["{toy}", "{tmp}/in", "{tmp}/in"], "a file of their own"),
         (["{toy}", "{tmp}/in", "{tmp}/in", "--overwrite"], "of their own"),
-        (["{toy}", "{tmp}/in", "{tmp}"], "is replaced only on request"),
+        (["{toy}", "{tmp}/in", "{tmp}"], "to a regular file"),
         (["{tmp}/no", "{tmp}/in", "{tmp}/out"], "must be a folder"),
         (["{tmp}", "{tmp}/in", "{tmp}/out"], "must hold config.json"),
         (["{tmp}", "{tmp}/in", "{tmp}/out", *IDS], "has signatures"),
