@@ -40,7 +40,10 @@ def test_help_has_an_example(capsys, command):
     with pytest.raises(SystemExit) as error:
         main([command, "--help"])
     assert error.value.code == 0
-    assert f"Example: tf-longformer {command} " in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"Example: tf-longformer {command} " in shown
+    if command == "serve":
+        assert "Needs the extra named serve." in " ".join(shown.split())
 
 
 def write(path, values):
