@@ -54,9 +54,7 @@ def test_the_input_is_never_written(predictor, tmp_path, name, overwrite):
     source = write(tmp_path / name)
     before = source.read_bytes()
     with pytest.raises(ValueError, match="a file of their own"):
-        predict_file(
-            predictor, source, tmp_path / "out", overwrite=overwrite
-        )
+        predict_file(predictor, source, tmp_path / "out", overwrite=overwrite)
     assert source.read_bytes() == before
     assert list(tmp_path.iterdir()) == [source]
 
