@@ -85,7 +85,7 @@ def test_half_a_head(server, after):
         answer = read_all(client)
     assert in_time(started)
     first, _, body = answer.partition("\r\n\r\n")
-    assert first.startswith("HTTP/1.1 408 ")
+    assert first.startswith("HTTP/1.1 408 Request Timeout")
     assert "within 1 seconds" in json.loads(body)["error"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http
 import json
 from typing import Any
 
@@ -71,7 +72,11 @@ def connections(seconds: float) -> type[H11Protocol]:
                 ("connection", "close"),
             ]
             events = [
-                h11.Response(status_code=status, headers=headers),
+                h11.Response(
+                    status_code=status,
+                    headers=headers,
+                    reason=http.HTTPStatus(status).phrase.encode(),
+                ),
                 h11.Data(data=body),
                 h11.EndOfMessage(),
             ]
