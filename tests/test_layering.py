@@ -85,6 +85,7 @@ DEPENDENCIES = {
     *("ml_dtypes", "huggingface_hub"),
     "google",  # protobuf, which comes with TensorFlow
     *("orjson", "prometheus_client", "starlette", "uvicorn"),
+    "h11",  # which comes with uvicorn
 }
 MOST_LINES = 400
 

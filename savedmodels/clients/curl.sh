@@ -11,6 +11,13 @@
 # printed too.
 set -euo pipefail
 
+usage() {
+    echo "error: $1. Usage: curl.sh MODEL status|metadata, or" \
+        "curl.sh MODEL ids|text VALUE" >&2
+    exit 2
+}
+
+[ $# -ge 2 ] || usage "a model and what to ask it are missing"
 model="$1" what="$2"
 url="${SERVER:-http://127.0.0.1:8501}/v1/models/$model"
 
@@ -26,18 +33,21 @@ predict() {
 }
 
 case "$what" in
+    status | metadata) [ $# -eq 2 ] || usage "$what takes no value" ;;
+    ids | text) [ $# -eq 3 ] || usage "$what takes one value, not $(($# - 2))" ;;
+    *) usage "status, metadata, ids or text, not $what" ;;
+esac
+
+case "$what" in
     status) ask "$url" ;;
     metadata) ask "$url/metadata" ;;
     ids)
-        mask="$(sed -E 's/-?[0-9]+/1/g' <<< "$3")"
+        # A 1 for each element, whatever it is: the server tells of bad ids.
+        mask="$(sed -E 's/[^][,[:space:]]+/1/g' <<< "$3")"
         predict <<< "{\"instances\": [{\"input_ids\": $3, \"attention_mask\": $mask}]}"
         ;;
     text)
         jq -n --rawfile text <(printf %s "$3") \
             '{signature_name: "text", instances: [{text: $text}]}' | predict
-        ;;
-    *)
-        echo "error: status, metadata, ids or text, not $what" >&2
-        exit 2
         ;;
 esac

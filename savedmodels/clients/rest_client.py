@@ -2,6 +2,7 @@
 
     python rest_client.py my-classifier "A long document."
     python rest_client.py my-reader "Who wrote it?" "A long document."
+    python rest_client.py my-chooser "Why?" "One reason." "Another."
     python rest_client.py my-classifier --ids 0 100 200 2
 
 Works with TensorFlow Serving, KServe and `tf-longformer serve`.
@@ -10,10 +11,14 @@ Works with TensorFlow Serving, KServe and `tf-longformer serve`.
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import sys
 import urllib.error
 import urllib.request
+from typing import Any
+
+ORDER = ["text", "question", "context", "prompt", "choices"]
 
 
 class Client:
@@ -36,8 +41,8 @@ class Client:
 
     def inputs(self, signature: str) -> list[str]:
         """Returns the names of a signature's inputs."""
-        found = self._ask("/metadata")
-        signatures = found["metadata"]["signature_def"]["signature_def"]
+        found = self._ask("/metadata", "metadata")
+        signatures = found["signature_def"]["signature_def"]
         if signature not in signatures:
             raise ValueError(
                 f"the model has no signature {signature!r}, but "
@@ -55,19 +60,32 @@ class Client:
             signature: its name. Defaults to `"serving_default"`.
         """
         body = {"signature_name": signature, "instances": rows}
-        return self._ask(":predict", body)["predictions"]
+        return self._ask(":predict", "predictions", body)
 
-    def _ask(self, path: str, body: dict | None = None) -> dict:
+    def _ask(self, path: str, key: str, body: dict | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
             self.url + path, data, {"Content-Type": "application/json"}
         )
         try:
             with urllib.request.urlopen(request, timeout=self.timeout) as reply:
-                return json.load(reply)
+                status, text = reply.status, reply.read()
         except urllib.error.HTTPError as error:
+            status, text = error.code, error.read()
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if isinstance(found, dict) and "error" in found:
             # The server says in a sentence what to send instead.
-            raise ValueError(json.load(error)["error"]) from error
+            raise ValueError(found["error"])
+        if not isinstance(found, dict) or key not in found:
+            raise ValueError(
+                "the server must speak TensorFlow Serving's REST protocol, "
+                f"but {self.url}{path} answered with status {status} and "
+                f"without {key!r}: check the server's address"
+            )
+        return found[key]
 
 
 def pad(ids: list[list[int]], padding: int = 1) -> list[dict]:
@@ -87,6 +105,29 @@ def pad(ids: list[list[int]], padding: int = 1) -> list[dict]:
     ]
 
 
+def name_texts(names: list[str], texts: list[str]) -> dict:
+    """Makes a row of texts.
+
+    Args:
+        names: the inputs of the signature, in any order.
+        texts: `text`; `question` and `context`; or `prompt` and all choices.
+    """
+    order = [name for name in ORDER if name in names]
+    if len(order) < len(names):
+        raise ValueError(f"the model takes {', '.join(names)}, and no texts")
+    row: dict = dict(zip(order, texts, strict=False))
+    if "choices" in row:
+        row["choices"] = texts[1:]
+    elif len(texts) > len(order):
+        row = {}
+    if len(row) < len(order):
+        raise ValueError(
+            f"the model takes {' and '.join(order)}, but {len(texts)} texts "
+            "were given"
+        )
+    return row
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -97,17 +138,16 @@ def main() -> None:
     parser.add_argument("--ids", nargs="+", type=int, action="append")
     parser.add_argument("--server", default="http://127.0.0.1:8501")
     arguments = parser.parse_intermixed_args()
+    if bool(arguments.ids) == bool(arguments.texts):
+        parser.error("give texts or --ids, one of the two")
     client = Client(arguments.model, arguments.server)
     try:
         if arguments.ids:
             found = client.predict(pad(arguments.ids))
         else:
-            # `text`, or `question` and `context`, in this order.
-            names = client.inputs("text")
-            names.sort(key=["text", "question", "context"].index)
-            row = dict(zip(names, arguments.texts, strict=True))
+            row = name_texts(client.inputs("text"), arguments.texts)
             found = client.predict([row], "text")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, http.client.HTTPException) as error:
         sys.exit(f"error: {error}")
     print(json.dumps(found, indent=1))
 

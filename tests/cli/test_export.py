@@ -69,6 +69,7 @@ def test_shape_of_a_compiled_model(tmp_path, capsys, monkeypatch):
         "batch": 3,
         "length": 35,
         "choices": 5,
+        "target_cpu": "x86-64-v3",
     }
     capsys.readouterr()
     assert run(tmp_path / "ForMaskedLM", tmp_path / "1", *options) == 2

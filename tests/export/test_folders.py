@@ -60,7 +60,7 @@ def test_interrupted_renames_leave_the_old_one(
 ):
     path = tmp_path / "1"
     path.mkdir()
-    (path / "old").write_text("old")
+    (path / "saved_model.pb").write_text("old")
     rename = os.rename
     calls = []
 
@@ -81,7 +81,7 @@ def test_interrupted_renames_leave_the_old_one(
     with pytest.raises(KeyboardInterrupt):
         replace()
     assert [p.name for p in tmp_path.iterdir()] == ["1"]
-    assert [p.name for p in path.iterdir()] == ["old"]
+    assert [p.name for p in path.iterdir()] == ["saved_model.pb"]
 
 
 def test_file_is_refused(tmp_path):

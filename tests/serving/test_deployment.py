@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import concurrent.futures
+import http.server
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -177,6 +180,68 @@ def test_rest_client(server):
     code, _, err = ask(*client, "--server", "http://127.0.0.1:1", "a")
     assert code == 1
     assert err.startswith("error: ")
+    for arguments in ((), ("a", "--ids", "5")):
+        code, _, err = ask(*client, *arguments)
+        assert code == 2
+        assert "error: give texts or --ids" in err
+    code, _, err = ask(*client, "a", "b")
+    assert (code, err) == (
+        1,
+        "error: the model takes text, but 2 texts were given\n",
+    )
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"[]", b"{}"])
+@pytest.mark.parametrize("status", [200, 404])
+def test_rest_client_of_another_server(content, status):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):  # noqa: N802
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as other:
+        threading.Thread(target=other.serve_forever).start()
+        url = f"http://127.0.0.1:{other.server_port}"
+        code, _, err = ask(
+            *(sys.executable, CLIENTS / "rest_client.py", "toy", "a"),
+            *("--server", url),
+        )
+        other.shutdown()
+    assert (code, err.count("\n")) == (1, 1)
+    assert "must speak TensorFlow Serving's REST protocol" in err
+    assert f"{url}/v1/models/toy/metadata answered with status {status}" in err
+
+
+@pytest.mark.parametrize(
+    ("names", "texts", "row"),
+    [
+        (["text"], ["a"], {"text": "a"}),
+        (
+            ["context", "question"],
+            ["a", "b"],
+            {"question": "a", "context": "b"},
+        ),
+        (
+            ["choices", "prompt"],
+            ["a", "b", "c"],
+            {"prompt": "a", "choices": ["b", "c"]},
+        ),
+        (["context", "question"], ["a"], "takes question and context, but 1"),
+        (["choices", "prompt"], ["a"], "takes prompt and choices, but 1"),
+        (["image"], ["a"], "takes image, and no texts"),
+    ],
+)
+def test_texts_of_the_rest_client(names, texts, row):
+    client = runpy.run_path(str(CLIENTS / "rest_client.py"))
+    if isinstance(row, dict):
+        assert client["name_texts"](names, texts) == row
+    else:
+        with pytest.raises(ValueError, match=row):
+            client["name_texts"](names, texts)
 
 
 @needs_server
@@ -195,7 +260,16 @@ def test_curl_client(server):
     code, out, _ = curl("toy", "ids", "[99]")
     assert code == 22
     assert "must lie in [0, 61)" in json.loads(out)["error"]
-    assert curl("toy", "nonsense")[0] == 2
+    code, out, _ = curl("toy", "ids", "[3, 1e1, 7]")
+    assert code == 22
+    assert "input_ids[0][1] must be of type" in json.loads(out)["error"]
+    for wrong in (
+        *((), ("toy",), ("toy", "nonsense"), ("toy", "status", "a")),
+        *(("toy", "text"), ("toy", "ids"), ("toy", "text", "a", "b")),
+    ):
+        code, out, err = curl(*wrong)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "Usage: curl.sh MODEL" in err
     if shutil.which("jq"):
         code, out, _ = curl("toy", "text", 'say "a"\n')
         assert json.loads(out)["predictions"][0]["label"] == 'say "a"\n!'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import random
@@ -144,6 +145,16 @@ def test_choices_and_a_model_without_a_head(tokenizer, tmp_path):
         source = write(tmp_path / "in", [record])
         run(tmp_path / head, source, tmp_path / f"{head}.jsonl")
         (line,) = read(tmp_path / f"{head}.jsonl")
+        cells = {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in record.items()
+        }
+        with open(tmp_path / "in.csv", "w", newline="") as file:
+            writer = csv.DictWriter(file, cells)
+            writer.writeheader()
+            writer.writerow(cells)
+        run(tmp_path / head, tmp_path / "in.csv", tmp_path / f"{head}.csv.out")
+        assert read(tmp_path / f"{head}.csv.out") == [line]
         if head == "Model":
             outputs = model(tokenizer("a document", return_tensors="np"))
             expected = outputs.last_hidden_state.numpy()[0]

@@ -34,7 +34,10 @@ def test_a_version_by_its_folder_or_its_models(toy, tmp_path):
         (tmp_path / "m" / name).mkdir(parents=True)
         (tmp_path / "m" / name / "saved_model.pb").touch()
     (tmp_path / "m/13").touch()
-    assert find_version(tmp_path / "m") == (tmp_path / "m/10", "m", 10)
+    # As TensorFlow Serving reads numbers.
+    assert find_version(tmp_path / "m") == (tmp_path / "m/012", "m", 12)
+    zeros = tmp_path / "m/012"
+    assert find_version(zeros) == (zeros, "m", 12)
     named = tmp_path / "m/11.partial"
     assert find_version(named) == (named, "11.partial", 1)
     assert is_model(tmp_path / "m")
@@ -102,6 +105,10 @@ def test_bad_names_and_addresses(toy, capsys):
             (["--name", ""], "must not be empty or have a slash"),
             (["--port", "65536"], "--port"),
             (["--workers", "0"], "--workers"),
+            (["--max-seconds", "inf"], "--max-seconds"),
+            (["--max-seconds", "nan"], "--max-seconds"),
+            (["--max-body", "inf"], "--max-body"),
+            (["--max-body", "1e308"], "--max-body"),
         ):
             with pytest.raises(SystemExit) as error:
                 main(["serve", str(toy), *options])

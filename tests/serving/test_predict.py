@@ -43,7 +43,10 @@ def test_help_has_an_example(capsys, command):
     with pytest.raises(SystemExit) as error:
         main([command, "--help"])
     assert error.value.code == 0
-    assert f"Example: tf-longformer {command} " in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"Example: tf-longformer {command} " in shown
+    if command == "serve":
+        assert "Needs the extra named serve." in " ".join(shown.split())
 
 
 def write(path, values):
@@ -189,7 +192,7 @@ def test_bad_csv(toy, tmp_path, run):
         (["{toy}", "{tmp}", "{tmp}/out"], "The input must be a file"),
         (["{toy}", "{tmp}/in", "{tmp}/in"], "a file of their own"),
         (["{toy}", "{tmp}/in", "{tmp}/in", "--overwrite"], "of their own"),
-        (["{toy}", "{tmp}/in", "{tmp}"], "is replaced only on request"),
+        (["{toy}", "{tmp}/in", "{tmp}"], "to a regular file"),
         (["{tmp}/no", "{tmp}/in", "{tmp}/out"], "must be a folder"),
         (["{tmp}", "{tmp}/in", "{tmp}/out"], "must hold config.json"),
         (["{tmp}", "{tmp}/in", "{tmp}/out", *IDS], "has signatures"),

@@ -10,6 +10,17 @@ import typer
 from tf_longformer.cli.console import console
 from tf_longformer.cli.console import import_backend
 
+_LARGEST = 2**30
+
+
+def _bounded(value: float) -> float:
+    # `nan` is within any bounds of the parser's.
+    if not value <= _LARGEST:
+        raise typer.BadParameter(
+            f"{value} is no number up to {_LARGEST}. Give one."
+        )
+    return value
+
 
 def serve(
     folder: Annotated[
@@ -37,7 +48,10 @@ def serve(
         int, typer.Option(min=0, help="Requests that may wait.")
     ] = 64,
     max_body: Annotated[
-        float, typer.Option(min=0.001, help="Most MiB of a request.")
+        float,
+        typer.Option(
+            min=0.001, callback=_bounded, help="Most MiB of a request."
+        ),
     ] = 16,
     max_batch: Annotated[
         int, typer.Option(min=1, help="Most rows of a request.")
@@ -51,7 +65,11 @@ def serve(
     ] = 2**24,
     max_seconds: Annotated[
         float,
-        typer.Option(min=0.001, help="Most seconds from request to answer."),
+        typer.Option(
+            min=0.001,
+            callback=_bounded,
+            help="Most seconds from request to answer.",
+        ),
     ] = 60,
 ) -> None:
     """Serve an exported model over TensorFlow Serving's REST protocol.
@@ -60,7 +78,7 @@ def serve(
     /v1/models/NAME:predict answer as TensorFlow Serving does; beside them
     are /v2/health/live, /v2/health/ready and, for Prometheus,
     /monitoring/prometheus/metrics. SIGTERM lets requests finish. Needs the
-    extra [serve].
+    extra named serve.
     """
     import_backend(keras=False)
     try:

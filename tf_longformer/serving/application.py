@@ -19,6 +19,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tf_longformer.serving import requests
+from tf_longformer.serving.bodies import check_coding
+from tf_longformer.serving.bodies import decode
+from tf_longformer.serving.bodies import too_large
 from tf_longformer.serving.errors import RequestError
 from tf_longformer.serving.folders import Version
 from tf_longformer.serving.metrics import CONTENT_TYPE
@@ -62,6 +65,8 @@ class Application:
         self._executor = ThreadPoolExecutor(workers, "predict")
         self._room = threading.Semaphore(workers + queue)
         self._most = workers + queue
+        # Bytes of bodies that are on their way.
+        self._reading = 0
 
     def asgi(self) -> Starlette:
         """Returns the application for an ASGI server."""
@@ -100,7 +105,8 @@ class Application:
         except RequestError as error:
             body, status = _error(str(error)), error.status
             # More of the body may come, or never come.
-            headers = {"connection": "close"} if status in (408, 413) else {}
+            if status in (408, 413, 503):
+                headers = {"connection": "close"}
         except ClientDisconnect:
             body, status = _error("The client has gone."), 499
         self._metrics.requests.labels(method, str(status)).inc()
@@ -115,7 +121,9 @@ class Application:
                 "server has no labels; leave it out or send "
                 f"/versions/{served.number}."
             )
-        if name == served.name and number in (None, str(served.number)):
+        # As text, which may have more digits than `int` reads.
+        digits = None if number is None else number.lstrip("0") or "0"
+        if name == served.name and digits in (None, str(served.number)):
             return
         wanted = f"Latest({name})"
         if number is not None:
@@ -156,27 +164,24 @@ class Application:
 
     async def _predict(self, request: Request, found: re.Match[str]) -> bytes:
         started = time.monotonic()
-        if not self._room.acquire(blocking=False):
+        body = await self._in_time(self._read(request), started, "sent", 408)
+        # After the body, which the sender may wait to be rid of.
+        self._check_model(found, for_status=False)
+        if found[4].lower() != "predict":
             raise RequestError(
-                f"The server has {self._most} requests to answer and takes "
-                "no more. Send this one again in a moment.",
-                503,
+                "Only :predict is served, as the signatures take tensors "
+                f"and not examples. Received: :{found[4]}. Send the "
+                "inputs by name to :predict."
             )
+        coding = request.headers.get("content-encoding", "")
+        check_coding(coding)
+        # Not before: who sends slowly is to keep nobody waiting.
+        if not self._room.acquire(blocking=False):
+            raise self._busy()
         release = self._room.release
         try:
             self._metrics.in_progress.inc()
-            body = await self._in_time(
-                self._read(request), started, "sent", 408
-            )
-            # After the body, which the sender may wait to be rid of.
-            self._check_model(found, for_status=False)
-            if found[4].lower() != "predict":
-                raise RequestError(
-                    "Only :predict is served, as the signatures take tensors "
-                    f"and not examples. Received: :{found[4]}. Send the "
-                    "inputs by name to :predict."
-                )
-            future = self._executor.submit(self._compute, body, started)
+            future = self._executor.submit(self._compute, body, coding, started)
             # A request that runs can't be stopped, and keeps its place.
             future.add_done_callback(lambda _: self._room.release())
             release = _nothing
@@ -186,6 +191,13 @@ class Application:
         finally:
             self._metrics.in_progress.dec()
             release()
+
+    def _busy(self) -> RequestError:
+        return RequestError(
+            f"The server has {self._most} requests to answer and takes "
+            "no more. Send this one again in a moment.",
+            503,
+        )
 
     async def _in_time(
         self, work: Any, started: float, done: str, status: int
@@ -202,25 +214,32 @@ class Application:
 
     async def _read(self, request: Request) -> bytes:
         most = self._limits.body_bytes
-        chunks, size = [], 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= most:
-                chunks.append(chunk)
-                continue
-            chunks.clear()
-            if size > _DRAINED * most:
-                break
+        chunks, size, held = [], 0, 0
+        try:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size <= most:
+                    chunks.append(chunk)
+                    held += len(chunk)
+                    self._reading += len(chunk)
+                    # As much as the places could hold.
+                    if self._reading > self._most * most:
+                        raise self._busy()
+                    continue
+                chunks.clear()
+                self._reading -= held
+                held = 0
+                if size > _DRAINED * most:
+                    break
+        finally:
+            self._reading -= held
         if size > most:
-            raise RequestError(
-                f"A body must have at most {most} bytes. This one has more. "
-                "Send the rows in several requests.",
-                413,
-            )
+            raise too_large(most)
         return b"".join(chunks)
 
-    def _compute(self, body: bytes, started: float) -> bytes:
+    def _compute(self, body: bytes, coding: str, started: float) -> bytes:
         try:
+            body = decode(body, coding, self._limits.body_bytes)
             parsed = requests.parse(body, self._model, self._limits)
             outputs = parsed.signature.run(parsed.inputs)
             answer = requests.encode(outputs, parsed.by_rows, self._limits)

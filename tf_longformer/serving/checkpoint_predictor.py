@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from tf_longformer.serving.prediction import identity
 from tf_longformer.serving.predictors import IDS
 from tf_longformer.serving.predictors import MASK
 from tf_longformer.serving.predictors import make_row
+from tf_longformer.serving.predictors import parsed
 from tf_longformer.serving.predictors import stack
 from tf_longformer.serving.predictors import unstack
+from tf_longformer.serving.saved_model import plain_errors
 from tf_longformer.serving.tensors import TensorSpec
 from tf_longformer.serving.tensors import to_array
 
@@ -43,6 +46,12 @@ _OF_TOKENS = {
     "Model": {"last_hidden_state"},
 }
 _TEXT = "text"
+# What a checkpoint may be of: configuration, weights, tokenizer.
+_FILES = (
+    *("config.json", "*.safetensors", "*.bin", "*.h5", "*.keras"),
+    *("tokenizer*.json", "vocab.json", "merges.txt", "added_tokens.json"),
+    "special_tokens_map.json",
+)
 
 
 class CheckpointPredictor:
@@ -78,7 +87,10 @@ class CheckpointPredictor:
         self._head = head.removeprefix("Longformer")
         self._tokenizer = load_tokenizer(checkpoint)
         model, info = CLASSES[f"TF{head}"].from_pretrained(
-            checkpoint, output_loading_info=True
+            # Outputs by name, whatever its config says.
+            checkpoint,
+            output_loading_info=True,
+            return_dict=True,
         )
         drawn = [name for name in info["missing_keys"] if "pooler" not in name]
         if drawn:
@@ -92,8 +104,13 @@ class CheckpointPredictor:
 
     def settings(self) -> dict[str, Any]:
         """See `Predictor`."""
-        files = identity(Path(self._checkpoint))
-        return {"model": files, "checkpoint": self._checkpoint}
+        files = identity(Path(self._checkpoint), _FILES)
+        name = self._checkpoint
+        # However it is spelled.
+        return {
+            "model": files,
+            "checkpoint": os.path.realpath(name) if files else name,
+        }
 
     def prepare(self, value: Any) -> Row:
         """See `Predictor`."""
@@ -113,16 +130,11 @@ class CheckpointPredictor:
                 f"{self._checkpoint}, without one. Save the tokenizer there, "
                 f"or send {IDS}."
             )
-        texts = [
-            to_array(
-                given[name],
-                TensorSpec(
-                    name, "string", (None,) if name == "choices" else ()
-                ),
-                name,
-            )
-            for name in self._fields
-        ]
+        texts = []
+        for name in self._fields:
+            shape = (None,) if name == "choices" else ()
+            spec = TensorSpec(name, "string", shape)
+            texts.append(to_array(parsed(given[name], spec), spec, name))
         if self._task is None:
             return make_row(self._encode(*texts))
         inputs = {
@@ -134,11 +146,11 @@ class CheckpointPredictor:
 
     def _ids(self, given: dict[str, Any]) -> dict[str, np.ndarray]:
         shape = (None,) * (self._model.input_rank - 1)
-        arrays = {
-            name: to_array(given[name], TensorSpec(name, "int32", shape), name)
-            for name in (IDS, MASK, GLOBAL_MASK)
-            if name in given
-        }
+        arrays = {}
+        for name in (IDS, MASK, GLOBAL_MASK):
+            if name in given:
+                spec = TensorSpec(name, "int32", shape)
+                arrays[name] = to_array(parsed(given[name], spec), spec, name)
         arrays.setdefault(MASK, np.ones_like(arrays[IDS]))
         return arrays
 
@@ -159,6 +171,10 @@ class CheckpointPredictor:
 
     def run(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         """See `Predictor`."""
+        with plain_errors():
+            return self._run(rows)
+
+    def _run(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         if rows[0].group == _TEXT:
             columns = [
                 [row.inputs[name] for row in rows] for name in self._fields

@@ -44,28 +44,29 @@ def find_version(folder: str | os.PathLike) -> Version:
         if _is_number(path.name):
             return Version(path, path.parent.name, int(path.name))
         return Version(path, path.name, 1)
-    numbers = []
+    # TensorFlow Serving reads numbers with zeros before them, too.
+    versions = []
     if path.is_dir():
-        numbers = [
-            int(item.name)
+        versions = [
+            (int(item.name), item)
             for item in path.iterdir()
             if _is_number(item.name) and item.is_dir()
         ]
-    if not numbers:
+    if not versions:
         raise ValueError(
             "The folder must be a SavedModel (it holds saved_model.pb), or "
             "hold one for each version, in folders named 1, 2, ... "
             f"Received: {str(folder)!r}. Give the folder that "
             "`tf-longformer export` wrote."
         )
-    highest = path / str(max(numbers))
+    number, highest = max(versions)
     if not is_saved_model(highest):
         raise ValueError(
             "The highest version must be a SavedModel. Received: "
             f"{str(highest)!r}, without saved_model.pb. Export it again or "
             "remove it."
         )
-    return Version(highest, path.name, max(numbers))
+    return Version(highest, path.name, number)
 
 
 def is_model(path: Path) -> bool:
@@ -82,4 +83,4 @@ def is_saved_model(path: Path) -> bool:
 
 
 def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdigit() and str(int(name)) == name
+    return name.isascii() and name.isdigit()

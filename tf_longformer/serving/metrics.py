@@ -27,7 +27,7 @@ class Metrics:
         seconds: histogram of the time of predict requests, by signature.
         rows: counter of rows that were predicted.
         elements: counter of elements of their inputs, tokens or texts.
-        in_progress: gauge of predict requests.
+        in_progress: gauge of predict requests that wait or run.
     """
 
     def __init__(self, name: str, version: int) -> None:
@@ -61,7 +61,7 @@ class Metrics:
         )
         self.in_progress = Gauge(
             "tf_longformer_in_progress",
-            "Predict requests that were read, wait or run.",
+            "Predict requests that wait or run.",
             registry=self._registry,
         )
 

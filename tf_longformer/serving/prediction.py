@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from collections.abc import Hashable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ PIECE_ROWS = 512
 PIECE_BYTES = 32 * 2**20
 # Results of a piece lie on the disk if they are larger.
 _IN_MEMORY = 32 * 2**20
+_GZIP = b"\x1f\x8b"
 
 
 class Row(NamedTuple):
@@ -102,16 +104,16 @@ def predict_file(
         OSError: a file can't be read or written.
         ValueError: a record isn't what the model takes; the message has the
             number of its line. What came before it is kept for the next run.
+            Or `target` can't be written, see `ResumableOutput`.
     """
     source, target = Path(source), Path(target)
     # Before anything is written.
-    with open(source, "rb"):
-        pass
-    if target.exists() and target.samefile(source):
-        raise ValueError(
-            "The results must have a file of their own. Received: "
-            f"{target}, which is the input. Give another path."
-        )
+    with open(source, "rb") as file:
+        if file.read(len(_GZIP)) == _GZIP:
+            raise ValueError(
+                f"The input must be text. Received: {source}, which is packed "
+                "by gzip. Unpack it first: gunzip."
+            )
     settings = {
         **predictor.settings(),
         "batch_tokens": batch_tokens,
@@ -231,19 +233,23 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
 
-def identity(model: Path) -> dict[str, list[int]]:
+def identity(model: Path, patterns: Iterable[str]) -> dict[str, list[int]]:
     """Returns what changes when a model is saved again.
 
     Args:
         model: the model's folder or file.
+        patterns: strings, globs of what the model is made of in its folder.
+            Input and output may lie there too.
 
     Returns:
         Dict of size and time of change, by file; empty if it is elsewhere.
     """
-    paths = [model, *sorted(model.rglob("*"))] if model.is_dir() else [model]
+    paths = {model}
+    if model.is_dir():
+        paths = {path for glob in patterns for path in model.glob(glob)}
     return {
         str(path.relative_to(model)): [stat.st_size, stat.st_mtime_ns]
-        for path in paths
+        for path in sorted(paths)
         if path.is_file()
         for stat in (path.stat(),)
     }

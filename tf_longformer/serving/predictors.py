@@ -23,6 +23,8 @@ IDS, MASK = "input_ids", "attention_mask"
 # RoBERTa's and Longformer's padding. Any id would do, as padding has 0 in
 # the mask and stands after the text.
 _PAD = 1
+# What of a SavedModel is run.
+_FILES = ("saved_model.pb*", "variables/*", "assets/*")
 # A guess at English in byte-level pieces, to know which texts are alike.
 _BYTES_OF_TOKEN = 4
 
@@ -36,7 +38,7 @@ class SavedModelPredictor:
     the row; where `attention_mask` isn't given, all tokens are attended to.
     Texts of which the model pads the results, as it alone knows their tokens,
     go through it one by one. Strings of CSV are read as JSON where the input
-    isn't text.
+    isn't one text.
 
     Args:
         version: `Version`.
@@ -76,7 +78,7 @@ class SavedModelPredictor:
     def settings(self) -> dict[str, Any]:
         """See `Predictor`."""
         return {
-            "model": identity(self._version.path),
+            "model": identity(self._version.path, _FILES),
             "signature": self._name,
         }
 
@@ -100,7 +102,7 @@ class SavedModelPredictor:
                 f"{', '.join(missing)}, or choose another --signature."
             )
         arrays = {
-            name: to_array(_parsed(given[name], spec), spec, name)
+            name: to_array(parsed(given[name], spec), spec, name)
             for name, spec in self._specs.items()
             if name in given
         }
@@ -218,13 +220,28 @@ def unstack(
     return results
 
 
-def _parsed(value: Any, spec: TensorSpec) -> Any:
-    if not isinstance(value, str) or spec.dtype == "string":
+def parsed(value: Any, spec: TensorSpec) -> Any:
+    """Reads a list that stands in a string, as CSV has it.
+
+    Args:
+        value: what the record holds.
+        spec: `TensorSpec` of what it is to be.
+
+    Returns:
+        `value` if it isn't a string or is to be a text, else what JSON makes
+        of it.
+
+    Raises:
+        ValueError: it isn't JSON.
+    """
+    is_text = spec.dtype == "string"
+    if not isinstance(value, str) or (is_text and not spec.shape):
         return value
     try:
         return json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
+        example = '["one", "two"]' if is_text else "[0, 100, 2]"
         raise ValueError(
             f"{spec.name} must be a list. Received: {value[:40]!r}. Write "
-            "[0, 100, 2]."
+            f"{example}."
         ) from error

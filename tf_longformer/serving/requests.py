@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -108,6 +109,7 @@ def parse(body: bytes, model: SavedModel, limits: Limits) -> Request:
     }
     _check_together(inputs, signature.inputs)
     check_limits(inputs, limits)
+    _check_values(_least_values(inputs, signature.outputs), limits)
     return Request(name, signature, inputs, by_rows)
 
 
@@ -236,6 +238,39 @@ def _check_rows(rows: int, limits: Limits) -> None:
         )
 
 
+def _least_values(
+    inputs: Mapping[str, np.ndarray], specs: Mapping[str, TensorSpec]
+) -> int:
+    """Returns the size of the largest output, before the model has run.
+
+    A free axis of an output is taken to be that of the inputs in its place,
+    of rows, tokens or choices. That can be too much for an output of another
+    axis, as that of a row's masks, which is shorter: so the largest alone
+    counts, and all of them when they are there.
+    """
+    given = max((array.shape for array in inputs.values()), key=len, default=())
+    sizes = []
+    for spec in specs.values():
+        shape = spec.shape or ()
+        free = [*given, *[1] * len(shape)]
+        sizes.append(
+            math.prod(
+                free[axis] if size is None else size
+                for axis, size in enumerate(shape)
+            )
+        )
+    return max(sizes)
+
+
+def _check_values(values: int, limits: Limits) -> None:
+    if values > limits.values:
+        raise RequestError(
+            f"An answer must have at most {limits.values} values. This one "
+            f"would have {values}. Send fewer rows or shorter ones, or use a "
+            "signature with smaller outputs."
+        )
+
+
 def encode(
     outputs: Mapping[str, np.ndarray], by_rows: bool, limits: Limits
 ) -> bytes:
@@ -253,13 +288,7 @@ def encode(
     Raises:
         RequestError: there are too many values, or outputs without rows.
     """
-    values = sum(array.size for array in outputs.values())
-    if values > limits.values:
-        raise RequestError(
-            f"An answer must have at most {limits.values} values. This one "
-            f"would have {values}. Send fewer rows or shorter ones, or use a "
-            "signature with smaller outputs."
-        )
+    _check_values(sum(array.size for array in outputs.values()), limits)
     if not by_rows:
         if len(outputs) == 1:
             ((name, array),) = outputs.items()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,7 @@ class Signature:
         Raises:
             RequestError: the model refuses the values.
         """
-        try:
+        with plain_errors():
             outputs = self._function(
                 **{
                     name: tf.constant(array, self.inputs[name].dtype)
@@ -65,15 +67,26 @@ class Signature:
             # Also here, as outputs may come late. TensorFlow's own order
             # changes from process to process.
             return {name: outputs[name].numpy() for name in self.outputs}
-        except tf.errors.OpError as error:
-            status = STATUS_CODES.get(error.error_code, 500)
-            message = _plain(error.message)
-            if status == 429:
-                message = (
-                    "There isn't enough memory for this request. Send fewer "
-                    f"rows or shorter ones. ({message})"
-                )
-            raise RequestError(message, status) from error
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Says what TensorFlow refuses in a sentence, without its trace.
+
+    Raises:
+        RequestError: instead of TensorFlow's own errors.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        status = STATUS_CODES.get(error.error_code, 500)
+        message = _plain(error.message)
+        if status == 429:
+            message = (
+                "There isn't enough memory for this request. Send fewer "
+                f"rows or shorter ones. ({message})"
+            )
+        raise RequestError(message, status) from error
 
 
 class SavedModel:

@@ -11,10 +11,14 @@ from collections.abc import Callable
 import uvicorn
 
 from tf_longformer.serving.application import Application
+from tf_longformer.serving.connections import connections
 from tf_longformer.serving.folders import find_version
 from tf_longformer.serving.requests import Limits
 from tf_longformer.serving.saved_model import SavedModel
 from tf_longformer.serving.warmup import warm_up
+
+# Connections that wait to be taken; uvicorn's.
+_BACKLOG = 2048
 
 
 def run_server(
@@ -30,9 +34,9 @@ def run_server(
 ) -> None:
     """Serves a SavedModel until the process is told to stop.
 
-    Requests that the folder brings to warm up are run before it listens.
-    SIGTERM and SIGINT stop it: it takes no more connections, and requests
-    that have come are answered first.
+    Requests that the folder brings to warm up are run before it answers;
+    whoever connects meanwhile waits. SIGTERM and SIGINT stop it: it takes no
+    more connections, and requests that have come are answered first.
 
     Args:
         folder: string or path, see `find_version`.
@@ -70,7 +74,7 @@ def run_server(
             uvicorn.Config(
                 application.asgi(),
                 loop="asyncio",
-                http="h11",
+                http=connections(limits.seconds),
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -113,7 +117,11 @@ def _leave(number: int, frame: object) -> None:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """Takes the address, without listening: nobody is to wait for loading."""
+    """Takes the address.
+
+    Two sockets may be bound to one, but only one can listen, so that it does
+    before the model is loaded.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, as asyncio only then turns off the delay of
     # small packets, of 40 ms a request.
@@ -122,6 +130,7 @@ def _bind(host: str, port: int) -> socket.socket:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         raise ValueError(
