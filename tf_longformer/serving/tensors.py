@@ -101,7 +101,8 @@ def _flatten(
             raise RequestError(
                 f"All lists of one level must be of one length; {path} must "
                 f"be a list of {shape[axis]}, as the first one is. Received: "
-                f"{received}. Pad the rows, with 0 in their masks."
+                f"{received}. Pad the rows, with the padding id and 0 in "
+                "their masks."
             )
         # The elements of the last axis together, as there are many.
         if axis < len(shape) - 1:
