@@ -22,12 +22,29 @@ class KerasMixin:
     The class it is mixed into gives `config`, `longformer` and `input_rank`.
     """
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            super().__setattr__(name, value)
+        except ValueError as error:
+            state = (keras.layers.Layer, keras.Variable)
+            if not any(isinstance(x, state) for x in keras.tree.flatten(value)):
+                raise
+            raise ValueError(
+                "Layers of a subclass must be made in `create_head` and built "
+                "in `build_head`, as all weights exist once a model is made. "
+                f"Received: `{name}`, set later. Override these two methods, "
+                "and have them call those of `super()`."
+            ) from error
+
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` makes an equal model from."""
+        fields = self.config.to_dict()
+        # Where a model came from says nothing on another machine.
+        fields.pop("_name_or_path", None)
         config = {
             **keras.layers.Layer.get_config(self),
             "format": FORMAT,
-            "config": self.config.to_dict(),
+            "config": fields,
         }
         modes = quantized_parts(self)
         return {**config, "quantized": modes} if modes else config
