@@ -57,11 +57,6 @@ class HabitsMixin:
         return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
 
     @property
-    def base_model(self) -> keras.layers.Layer:
-        """The model without its head, `model.longformer`."""
-        return self.longformer
-
-    @property
     def num_labels(self) -> int:
         """The number of labels, `model.config.num_labels`."""
         return self.config.num_labels
@@ -75,6 +70,9 @@ class HabitsMixin:
         """Accepted for old code: tied weights are one variable, always."""
 
     def __getattr__(self, name: str) -> Any:
+        # No property, as Keras would save the body under this name too.
+        if name == "base_model":
+            return self.longformer
         advice = _ELSEWHERE.get(name, "")
         raise AttributeError(
             f"{type(self).__name__!r} object has no attribute {name!r}. "

@@ -127,8 +127,9 @@ class KerasMixin:
     ) -> None:
         """Trains low-rank updates of the body's matrices and the head.
 
-        All other weights of the body are frozen. Saving merges the updates
-        into the matrices. Compile after it.
+        All other weights of the body are frozen. Files, of Keras and of
+        `save_pretrained`, hold the matrices with the updates added, so that
+        what is loaded is a plain model. Compile after it.
 
         Args:
             rank: int, of the updates.
