@@ -9,6 +9,8 @@ import keras
 
 from tf_longformer.compat import sublayers
 from tf_longformer.configuration import LongformerConfig
+from tf_longformer.layers.frozen import freeze_parts
+from tf_longformer.layers.frozen import frozen_parts
 from tf_longformer.layers.quantized import quantize_parts
 from tf_longformer.layers.quantized import quantized_parts
 
@@ -46,8 +48,11 @@ class KerasMixin:
             "format": FORMAT,
             "config": fields,
         }
-        modes = quantized_parts(self)
-        return {**config, "quantized": modes} if modes else config
+        changed = {
+            "quantized": quantized_parts(self),
+            "frozen": frozen_parts(self),
+        }
+        return {**config, **{k: v for k, v in changed.items() if v}}
 
     @classmethod
     def from_config(cls, config: Any, custom_objects: Any = None) -> Any:
@@ -68,10 +73,12 @@ class KerasMixin:
                 "tf_longformer. Load it with that version and pass it on by "
                 "`save_pretrained`, whose format stays."
             )
-        modes = config.pop("quantized", {})
+        modes, frozen = config.pop("quantized", {}), config.pop("frozen", ())
         fields = LongformerConfig.from_dict(config.pop("config"))
         model = cls(fields, **config)
         quantize_parts(model, modes)
+        if frozen:
+            freeze_parts(model, frozen)
         return model
 
     def export(
