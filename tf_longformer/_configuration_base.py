@@ -59,6 +59,18 @@ class SavedConfig(hub.Pushable):
                 }
         return frozenset(names - {"self"})
 
+    @property
+    def name_or_path(self) -> str:
+        """Where the config was loaded from, or an empty string.
+
+        It isn't written, and configs that differ in it alone are equal.
+        """
+        return vars(self).get("_name_or_path") or ""
+
+    @name_or_path.setter
+    def name_or_path(self, name: str) -> None:
+        vars(self)["_name_or_path"] = str(name)
+
     def validate(self) -> None:
         """Checks all fields; models call it before they build anything.
 

@@ -66,7 +66,7 @@ def label_names(config: LongformerConfig) -> list[str]:
         config: A `LongformerConfig`. An id that its `id2label` lacks is
             called `LABEL_<id>`.
     """
-    names = config.id2label
+    names = config.id2label or {}
     return [
         str(names.get(index, f"LABEL_{index}"))
         for index in range(config.num_labels)

@@ -259,18 +259,6 @@ class LongformerConfig(SavedConfig):
         self.dtype = dtype
 
     @property
-    def name_or_path(self) -> str:
-        """Where the config was loaded from, or an empty string.
-
-        It isn't written, and configs that differ in it alone are equal.
-        """
-        return vars(self).get("_name_or_path") or ""
-
-    @name_or_path.setter
-    def name_or_path(self, name: str) -> None:
-        vars(self)["_name_or_path"] = str(name)
-
-    @property
     def radii(self) -> tuple[int, ...]:
         """Tokens that each layer sees on one side, from the first layer."""
         window = self.attention_window
