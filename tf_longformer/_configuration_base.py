@@ -17,6 +17,7 @@ from tf_longformer import _configuration_legacy as legacy
 from tf_longformer import _configuration_rules as rules
 from tf_longformer import atomic_folder
 from tf_longformer import hub
+from tf_longformer import keywords
 
 ConfigType = TypeVar("ConfigType", bound="SavedConfig")
 
@@ -33,7 +34,7 @@ _NOT_WRITTEN = (
 )
 
 
-class SavedConfig:
+class SavedConfig(hub.Pushable):
     """The part of `LongformerConfig` that deals with dicts and files.
 
     A subclass keeps every field as an attribute of the instance and takes
@@ -47,7 +48,7 @@ class SavedConfig:
     @classmethod
     def known_fields(cls) -> frozenset[str]:
         """Returns the names that `from_pretrained` takes as overrides."""
-        names = {"torch_dtype", "use_return_dict"}
+        names = {"gradient_checkpointing", "torch_dtype", "use_return_dict"}
         for parent in cls.__mro__[:-1]:
             if "__init__" in vars(parent):
                 parameters = inspect.signature(parent.__init__).parameters
@@ -57,6 +58,18 @@ class SavedConfig:
                     if parameter.kind is not inspect.Parameter.VAR_KEYWORD
                 }
         return frozenset(names - {"self"})
+
+    @property
+    def name_or_path(self) -> str:
+        """Where the config was loaded from, or an empty string.
+
+        It isn't written, and configs that differ in it alone are equal.
+        """
+        return vars(self).get("_name_or_path") or ""
+
+    @name_or_path.setter
+    def name_or_path(self, name: str) -> None:
+        vars(self)["_name_or_path"] = str(name)
 
     def validate(self) -> None:
         """Checks all fields; models call it before they build anything.
@@ -80,7 +93,8 @@ class SavedConfig:
                 `attention_dilation` and `attention_mode`; the second kind
                 has neither). It isn't changed.
             **overrides: Fields to use instead. Another `num_labels` replaces
-                the labels of the file.
+                the labels of the file. With an `attention_window` a plain
+                RoBERTa's fields are taken too.
 
         Returns:
             A `LongformerConfig`.
@@ -96,7 +110,9 @@ class SavedConfig:
                 f"{type(config_dict).__name__}. For a file or a folder use "
                 "`from_pretrained`."
             )
-        fields = legacy.modernize(dict(config_dict))
+        fields = legacy.modernize(
+            dict(config_dict), "attention_window" in overrides
+        )
         unknown = overrides.keys() - cls.known_fields() - fields.keys()
         if unknown:
             raise TypeError(
@@ -172,21 +188,29 @@ class SavedConfig:
             if found is None:
                 raise repository.missing(files.CONFIG_NAME)
             path = os.fspath(found)
-        return cls.from_dict(files.read_json(path), **overrides)
+        config = cls.from_dict(files.read_json(path), **overrides)
+        config.name_or_path = os.fspath(pretrained_model_name_or_path)
+        return config
 
-    def save_pretrained(self, save_directory: str | os.PathLike) -> None:
+    def save_pretrained(
+        self, save_directory: str | os.PathLike, **unknown: Any
+    ) -> None:
         """Writes `config.json` into a folder, which is made if need be.
 
         The file is complete or, if the process is killed, still the old one.
 
         Args:
             save_directory: path of the folder.
+            **unknown: none; what old code passes is named in the error.
 
         Raises:
+            TypeError: for a keyword.
             ValueError: if a field that was changed breaks a rule; nothing is
                 written.
             OSError: if the folder can't be made or written to.
         """
+        known = {"push_to_hub": keywords.PUSH}
+        keywords.check("save_pretrained", unknown, known)
         self.validate()
         text = self.to_json_string()
         folder = os.fspath(save_directory)
@@ -275,10 +299,15 @@ class SavedConfig:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SavedConfig):
             return NotImplemented
-        return vars(self) == vars(other)
+        return _compared(self) == _compared(other)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} {self.to_json_string()}"
+
+
+def _compared(config: SavedConfig) -> dict[str, Any]:
+    """Returns what makes two configs equal: all but where they came from."""
+    return {k: v for k, v in vars(config).items() if k != "_name_or_path"}
 
 
 def _override(

@@ -25,11 +25,15 @@ _KERNELS = ("sliding_chunks", "tvm", "n2")
 _UNSUPPORTED_KERNELS = ("sliding_chunks_no_overlap",)
 
 
-def modernize(fields: dict[str, Any]) -> dict[str, Any]:
+def modernize(
+    fields: dict[str, Any], has_window: bool = False
+) -> dict[str, Any]:
     """Returns the fields of a `config.json` as transformers writes them now.
 
     Args:
         fields: dict. The parsed file; it isn't changed.
+        has_window: bool. Whether the caller gives an `attention_window` in
+            place of the file's, so that it needs none. Defaults to `False`.
 
     Returns:
         dict. The same fields without `model_type`, windows two-sided.
@@ -40,14 +44,15 @@ def modernize(fields: dict[str, Any]) -> dict[str, Any]:
     """
     fields = dict(fields)
     kind = fields.pop("model_type", None)
-    _check_kind(kind, fields)
+    _check_kind(kind, has_window or "attention_window" in fields)
     _check_supported(fields)
     if kind == "longformer":
         return fields
     early = fields.get("attention_dilation") is not None
     early = early or fields.get("attention_mode") in _KERNELS
     if early:
-        fields["attention_window"] = _double(fields["attention_window"])
+        if "attention_window" in fields:
+            fields["attention_window"] = _double(fields["attention_window"])
         for name in ("attention_mode", "attention_dilation", "autoregressive"):
             fields.pop(name, None)
     if kind == "roberta":
@@ -57,18 +62,18 @@ def modernize(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _check_kind(kind: Any, fields: dict[str, Any]) -> None:
+def _check_kind(kind: Any, has_window: bool) -> None:
     if kind == "longformer":
         return
     if kind is None or kind == "roberta":
-        if "attention_window" in fields:
+        if has_window:
             return
         what = "no `model_type`" if kind is None else "model_type='roberta'"
         raise ValueError(
             "A config must describe a Longformer: model_type='longformer', "
             f"or at least an `attention_window`. Received: {what} and no "
-            "`attention_window`. Load a Longformer's folder, or build a "
-            "`LongformerConfig` from the fields that you want."
+            "`attention_window`. Load a Longformer's folder, or pass "
+            "`attention_window=512`, say, to make one of a RoBERTa."
         )
     raise ValueError(
         "A config must describe a Longformer (model_type='longformer'). "

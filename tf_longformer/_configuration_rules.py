@@ -19,23 +19,26 @@ from tf_longformer import _configuration_labels as labels
 if TYPE_CHECKING:
     from tf_longformer.configuration import LongformerConfig
 
-# Activations that transformers 4.57 and 5.23 both know and that the layers
-# compute (a test keeps this list and theirs the same; the layers can't be
-# asked, as they need a backend). `prelu` and `xielu` have weights of their
-# own, which a Longformer checkpoint has no names for.
+# All that transformers 4.57 and 5.23 both know but `prelu` and `xielu`, whose
+# own weights a Longformer checkpoint has no names for. A test keeps this list
+# and that of the layers the same; they can't be asked, as they need a backend.
 HIDDEN_ACTIVATIONS = frozenset(
     {
         "gelu",
+        "gelu_10",
+        "gelu_accurate",
         "gelu_fast",
         "gelu_new",
         "gelu_python",
         "gelu_python_tanh",
         "gelu_pytorch_tanh",
+        "laplace",
         "leaky_relu",
         "linear",
         "mish",
         "quick_gelu",
         "relu",
+        "relu2",
         "relu6",
         "sigmoid",
         "silu",

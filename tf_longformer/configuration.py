@@ -250,6 +250,15 @@ class LongformerConfig(SavedConfig):
         return bool(self.return_dict)
 
     @property
+    def torch_dtype(self) -> str | None:
+        """An older name of `dtype`."""
+        return self.dtype
+
+    @torch_dtype.setter
+    def torch_dtype(self, dtype: str | None) -> None:
+        self.dtype = dtype
+
+    @property
     def radii(self) -> tuple[int, ...]:
         """Tokens that each layer sees on one side, from the first layer."""
         window = self.attention_window

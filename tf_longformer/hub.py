@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,58 @@ class Repository:
         )
 
 
+class Pushable:
+    """Mixin of what is saved by `save_pretrained(folder)` alone."""
+
+    def save_pretrained(self, save_directory: str | os.PathLike) -> Any:
+        raise NotImplementedError
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        commit_message: str | None = None,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+    ) -> str:
+        """Uploads to the hub what `save_pretrained` writes.
+
+        Args:
+            repo_id: str, `owner/name`, or `name` for the token's owner. The
+                repository is made if need be.
+            commit_message: str. Defaults to a plain one.
+            private: bool, whether a new repository is private. Defaults to
+                the owner's setting.
+            token: str, `True` for the one that was logged in with. Defaults
+                to the library's choice.
+            revision: str, the branch. Defaults to the main one.
+            create_pr: bool, whether to open a pull request. Defaults to
+                `False`.
+
+        Returns:
+            str, the address of the commit or the pull request.
+
+        Raises:
+            ImportError: without `huggingface_hub`.
+            OSError: if the hub refuses or can't be reached.
+        """
+        import_hub()
+        message = commit_message or f"Upload {type(self).__name__}"
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return upload(
+                Path(folder),
+                repo_id,
+                private=private,
+                token=token,
+                revision=revision,
+                commit_message=message,
+                create_pr=create_pr,
+            )
+
+
 def import_hub() -> Any:
     """Returns `huggingface_hub`.
 
@@ -185,7 +238,7 @@ def upload(
     folder: Path,
     repo_id: str,
     *,
-    card: str,
+    card: str | None = None,
     private: bool | None = None,
     token: str | bool | None = None,
     revision: str | None = None,
@@ -197,7 +250,8 @@ def upload(
     Args:
         folder: the folder.
         repo_id: str, `owner/name`, or `name` for the owner of the token.
-        card: str, the model card for a repository that has none.
+        card: str, the model card for a repository that has none. Defaults
+            to no card.
         private: bool, whether a new repository is private. Defaults to the
             owner's setting.
         token: as for `Repository`.
@@ -216,7 +270,9 @@ def upload(
     api = hub.HfApi(token=token, library_name="tf-longformer")
     try:
         made = api.create_repo(repo_id, private=private, exist_ok=True)
-        if not api.file_exists(made.repo_id, "README.md", revision=revision):
+        if card is not None and not api.file_exists(
+            made.repo_id, "README.md", revision=revision
+        ):
             (folder / "README.md").write_text(card, "utf-8")
         commit = api.upload_folder(
             repo_id=made.repo_id,
@@ -228,7 +284,7 @@ def upload(
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise OSError(
-            "A model is pushed to a repository that the token may write to. "
+            "A repository must be one that the token may write to. "
             f"Received: {repo_id!r} ({type(error).__name__}: {reason}). Check "
             "the name, the connection and `token`."
         ) from error

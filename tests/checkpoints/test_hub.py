@@ -347,6 +347,23 @@ def test_push_to_hub(hub, hf, tmp_path):
     assert pushed["README.md"] == b"mine"
 
 
+@pytest.mark.parametrize("kind", [LongformerTokenizer, LongformerTokenizerFast])
+def test_push_a_tokenizer_and_a_config(hub, tokenizer, tmp_path, kind):
+    pushing = kind.from_pretrained(tmp_path / "tokenizer")
+    with pytest.raises(OSError, match="the token may write to"):
+        pushing.push_to_hub("me/new", token="wrong")
+    url = pushing.push_to_hub("me/new", token="secret")
+    assert url == f"{hub.url}/me/new/commit/{hub_server.COMMIT}"
+    config = LongformerConfig(num_labels=7)
+    config.push_to_hub("me/new", token="secret", commit_message="Config")
+    files_of_both = {"vocab.json", "tokenizer.json", "config.json"}
+    assert files_of_both < set(hub.files["me/new"])
+    # Whose card is that of the model.
+    assert "README.md" not in hub.files["me/new"]
+    assert kind.from_pretrained("me/new")("ab") == tokenizer("ab")
+    assert LongformerConfig.from_pretrained("me/new") == config
+
+
 def test_without_the_library_the_error_names_the_extra(tmp_path):
     script = (
         "import sys\n"

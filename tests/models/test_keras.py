@@ -396,6 +396,63 @@ def test_freezing():
     assert trained == sum(array.size for array in head_before)
 
 
+def freeze_the_body(model):
+    model.longformer.trainable = False
+
+
+def freeze_all_but_a_layer(model):
+    model.longformer.trainable = False
+    model.longformer.encoder.blocks[0].attention.query.trainable = True
+
+
+def freeze_everything(model):
+    model.trainable = False
+
+
+@pytest.mark.parametrize(
+    "freeze", [freeze_the_body, freeze_all_but_a_layer, freeze_everything]
+)
+def test_what_is_frozen_stays_so(freeze, tmp_path):
+    head = "ForSequenceClassification"
+    inputs, labels = data(head)
+    both = {**inputs, **labels}
+    model = tiny.make_model(head)
+    freeze(model)
+    names = [weight.path for weight in model.trainable_weights]
+    assert (
+        len(names)
+        == {
+            freeze_the_body: 4,
+            freeze_all_but_a_layer: 6,
+            freeze_everything: 0,
+        }[freeze]
+    )
+    clone = keras.models.clone_model(model)
+    model.compile(keras.optimizers.AdamW(0.01), run_eagerly=True)
+    if names:
+        model.fit(both, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for other in (clone, loaded):
+        assert [weight.path for weight in other.trainable_weights] == names
+    if names:
+        states = [m.optimizer.variables for m in (loaded, model)]
+        checks.assert_equal(*states, 0)
+        assert loaded.optimizer.iterations == 1
+        loaded.fit(both, verbose=0)
+
+
+def test_a_model_with_lora_is_loaded_as_a_plain_one(tmp_path):
+    head = "ForSequenceClassification"
+    model = tiny.make_model(head)
+    model.enable_lora(2)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.num_parameters(only_trainable=True) == (
+        tiny.make_model(head).num_parameters()
+    )
+
+
 def test_export(tmp_path):
     head = "ForQuestionAnswering"
     inputs, _ = data(head)

@@ -218,6 +218,33 @@ def test_lora(head, tmp_path):
     checks.assert_equal(plain(inputs), model(inputs), 1e-5)
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("form", ["safetensors", "h5", "weights.h5", "keras"])
+def test_checkpoints_have_lora_added(form, policy, tmp_path):
+    head = "ForMaskedLM"
+    model = checks.seeded(tiny.make_model, head, dtype=policy)
+    model.enable_lora(2, lora_alpha=6)
+    model.get_input_embeddings().enable_lora(3)
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        if "lora" in weight.path:
+            weight.assign(rng.normal(0, 0.1, weight.shape))
+    before = checks.arrays(model.weights)
+    model.save_pretrained(tmp_path, form, dtype="float32")
+    checks.assert_equal(model.weights, before, 0)
+    plain = type(model).from_pretrained(tmp_path)
+    inputs = tiny.make_inputs(head)
+    tolerance = checks.TOLERANCE[policy]
+    checks.assert_equal(plain(inputs).logits, model(inputs).logits, tolerance)
+    layer = model.longformer.encoder.blocks[0].attention.query
+    a, b = checks.arrays([layer.lora_kernel_a, layer.lora_kernel_b])
+    wanted = checks.arrays([layer._kernel])[0] + 3 * a @ b
+    found = plain.longformer.encoder.blocks[0].attention.query.kernel
+    # Keras adds in the type that the layer computes in.
+    rounded = form == "keras" and policy != "float32"
+    checks.assert_equal([found], [wanted], 1e-2 if rounded else 1e-6)
+
+
 # What a model can be made of, and how far its logits may then be from those
 # of the float32 model as it was: LoRA starts at zero, int8 rounds.
 VARIANTS = {

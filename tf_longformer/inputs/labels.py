@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,6 +15,31 @@ from tf_longformer.inputs.checks import check_range
 from tf_longformer.inputs.checks import fits
 from tf_longformer.inputs.checks import is_float
 from tf_longformer.losses import IGNORE_INDEX
+
+
+def name_labels(names: Sequence[str], labels: Any) -> Any:
+    """Returns several labels by their names.
+
+    Args:
+        names: the names of a head's labels.
+        labels: a list or tuple in the order of the names, or anything else.
+
+    Returns:
+        Dict; `labels` as they are where a head has one label, or they have
+        names or are `None`.
+
+    Raises:
+        ValueError: if there are not as many as names.
+    """
+    if len(names) < 2 or not isinstance(labels, list | tuple):
+        return labels
+    if len(labels) != len(names):
+        raise ValueError(
+            f"Labels must be as many as their names, {list(names)}. Received: "
+            f"a {type(labels).__name__} of {len(labels)}. Pass one for each, "
+            "in this order, or a dict by these names."
+        )
+    return dict(zip(names, labels, strict=True))
 
 
 def infer_problem_type(labels: Any, config: LongformerConfig) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,15 +21,24 @@ def quick_gelu(x: Any) -> Any:
     return x * ops.sigmoid(1.702 * x)
 
 
+def laplace(x: Any) -> Any:
+    """Normal distribution of mean and deviation of MEGA (arXiv 2209.10655)."""
+    return 0.5 + 0.5 * ops.erf((x - 0.707107) / (0.282095 * math.sqrt(2)))
+
+
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "gelu": gelu,
     "gelu_python": gelu,
+    "gelu_10": lambda x: ops.clip(gelu(x), -10.0, 10.0),
+    "gelu_accurate": gelu_tanh,
     "gelu_new": gelu_tanh,
     "gelu_fast": gelu_tanh,
     "gelu_pytorch_tanh": gelu_tanh,
     "gelu_python_tanh": gelu_tanh,
     "quick_gelu": quick_gelu,
+    "laplace": laplace,
     "relu": ops.relu,
+    "relu2": lambda x: ops.square(ops.relu(x)),
     "relu6": ops.relu6,
     "leaky_relu": lambda x: ops.leaky_relu(x, negative_slope=0.01),
     "sigmoid": ops.sigmoid,

@@ -28,7 +28,27 @@ class TFLongformerPreTrainedModel(
     """Base of the Longformer models.
 
     A model is built from its config at once, without a call. A subclass
-    names its output class and labels and fills in the hooks below.
+    makes layers of its own in `create_head` and builds them in `build_head`;
+    after `super().__init__` is too late. Both call `super()`'s, and a layer's
+    name is its name in files:
+
+    ```python
+    class Scorer(TFLongformerModel):
+        def create_head(self):
+            super().create_head()
+            self.score = keras.layers.Dense(1, name="score")
+
+        def build_head(self):
+            super().build_head()
+            self.score.build((None, self.config.hidden_size))
+
+        def head(self, body, inputs, training):
+            outputs = super().head(body, inputs, training)
+            return {"pooler_output": self.score(outputs["pooler_output"])}
+    ```
+
+    A head of another kind also names its `output_class`, `label_names` and
+    `main_output`, and fills in the other hooks below.
 
     Args:
         config: `LongformerConfig`; the model keeps a copy.

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tf_longformer import _configuration_files as configuration_files
 from tf_longformer import atomic_folder
 from tf_longformer import hub
+from tf_longformer import keywords
 from tf_longformer.checkpoints import keras_archive
 from tf_longformer.checkpoints import model_card
 from tf_longformer.checkpoints import names
@@ -26,6 +29,20 @@ from tf_longformer.models.variables import source_of
 
 logger = logging.getLogger("tf_longformer")
 
+# What transformers' `save_pretrained` takes.
+_SAVING = {
+    "push_to_hub": keywords.PUSH,
+    "safe_serialization": (
+        (True,),
+        "PyTorch's pickles are only read: leave it out, or use "
+        "`save_format='h5'`.",
+    ),
+    "saved_model": (
+        (False,),
+        "Export with `tf_longformer.export_saved_model(model, folder)`.",
+    ),
+}
+
 
 class CheckpointMixin:
     """Checkpoints of all formats, for models with a config."""
@@ -35,7 +52,11 @@ class CheckpointMixin:
         cls,
         pretrained_model_name_or_path: str | os.PathLike,
         *,
-        config: LongformerConfig | None = None,
+        config: LongformerConfig
+        | Mapping[str, Any]
+        | str
+        | os.PathLike
+        | None = None,
         revision: str | None = None,
         subfolder: str = "",
         cache_dir: str | os.PathLike | None = None,
@@ -63,7 +84,8 @@ class CheckpointMixin:
                 weights, or a file of weights beside a `config.json`; or a
                 preset, such as `"longformer-base-4096"`; or an id of the hub,
                 which needs `huggingface_hub`. What exists here comes first.
-            config: `LongformerConfig` to use instead of the folder's.
+            config: `LongformerConfig` to use instead of the folder's, or a
+                dict of its fields, or where one is saved.
             revision: str, branch, tag or commit on the hub. Defaults to the
                 main branch.
             subfolder: str, folder within the folder. Defaults to none.
@@ -86,7 +108,8 @@ class CheckpointMixin:
             from_tf: the same.
             use_safetensors: the same.
             **config_overrides: fields of the config, such as
-                `num_labels=3` or `attention_window=256`.
+                `num_labels=3` or `attention_window=256`; with the latter
+                also a plain RoBERTa is loaded.
 
         Returns:
             The model, or a tuple of it and the loading info.
@@ -97,11 +120,27 @@ class CheckpointMixin:
                 may be new; this is logged.
             ImportError: for an id of the hub, without `huggingface_hub`.
             OSError: if there is no such folder or model.
-            TypeError: for an unknown keyword.
+            TypeError: for an unknown keyword, or a `config` of another kind.
             ValueError: for a config that is not a Longformer's.
         """
+        hub_options = {
+            "revision": revision,
+            "cache_dir": cache_dir,
+            "token": token,
+            "local_files_only": local_files_only,
+            "force_download": force_download,
+        }
+        location = locate(
+            pretrained_model_name_or_path, subfolder, **hub_options
+        )
+        if config is None:
+            fields = location.config_fields()
+        else:
+            fields = _fields(config, hub_options)
         unknown = sorted(
-            set(config_overrides) - LongformerConfig.known_fields()
+            set(config_overrides)
+            - LongformerConfig.known_fields()
+            - fields.keys()
         )
         if unknown:
             raise TypeError(
@@ -110,22 +149,9 @@ class CheckpointMixin:
                 "name or leave it out; `trainable` and the like are set "
                 "afterwards, on the model."
             )
-        location = locate(
-            pretrained_model_name_or_path,
-            subfolder,
-            revision=revision,
-            cache_dir=cache_dir,
-            token=token,
-            local_files_only=local_files_only,
-            force_download=force_download,
-        )
-        roberta = False
-        if config is None:
-            fields = location.config_fields()
-            roberta = fields.get("model_type") == "roberta"
-        else:
-            fields = config.to_dict()
+        roberta = fields.get("model_type") == "roberta"
         config = LongformerConfig.from_dict(fields, **config_overrides)
+        config.name_or_path = os.fspath(pretrained_model_name_or_path)
         # Before the model, so that a bad file costs no time.
         file = location.open()
         table = names.weights(config, names.HEADS[head_of(cls)])
@@ -152,6 +178,7 @@ class CheckpointMixin:
         *,
         max_shard_size: int | str = saving.DEFAULT_SHARD_SIZE,
         dtype: str | None = None,
+        **unknown: Any,
     ) -> None:
         """Writes `config.json` and the weights.
 
@@ -171,13 +198,16 @@ class CheckpointMixin:
             dtype: `"float64"`, `"float32"`, `"float16"` or `"bfloat16"`, the
                 type of the stored weights. Defaults to the model's own. A
                 `"keras"` archive of another type has no optimizer.
+            **unknown: none; what old code passes is named in the error.
 
         Raises:
+            TypeError: for an unknown keyword.
             ValueError: for another format, type or size, weights that the
                 type has no room for, or a folder with older weights that
                 would be read first.
             OSError: if the folder can't be written to, or is a file.
         """
+        keywords.check("save_pretrained", unknown, _SAVING)
         form = saving.check_format(save_format)
         stored = saving.check_dtype(dtype, save_format)
         saving.shard_bytes(max_shard_size)
@@ -253,6 +283,23 @@ class CheckpointMixin:
                 commit_message=commit_message,
                 create_pr=create_pr,
             )
+
+
+def _fields(config: Any, hub_options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields of what is given as a config."""
+    if isinstance(config, LongformerConfig):
+        return config.to_dict()
+    if isinstance(config, Mapping):
+        return dict(config)
+    if isinstance(config, str | os.PathLike):
+        if os.path.isfile(config):
+            return configuration_files.read_json(config)
+        return locate(config, **hub_options).config_fields()
+    raise TypeError(
+        "`config` must be a `LongformerConfig`, a dict of its fields, or a "
+        f"path or id of a saved one. Received: {type(config).__name__}. "
+        "Pass one of them, or leave it out for the folder's own."
+    )
 
 
 class _Matrices:

@@ -18,7 +18,9 @@ from keras import ops
 
 from tf_longformer import losses
 from tf_longformer.inputs.arguments import refuse_text
+from tf_longformer.inputs.labels import name_labels
 from tf_longformer.models.host_checks import checked_data
+from tf_longformer.models.labels_mixin import LabelsMixin
 from tf_longformer.models.replicas import count_replicas
 from tf_longformer.models.replicas import sum_over_replicas
 from tf_longformer.models.row_weights import has_row_labels
@@ -39,7 +41,7 @@ def _unused_projections() -> Iterator[None]:
         yield
 
 
-class FitMixin:
+class FitMixin(LabelsMixin):
     """Losses and metrics over named outputs, for `keras.Model`s.
 
     The class it is mixed into gives `label_names`, `main_output` and
@@ -58,6 +60,7 @@ class FitMixin:
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
+        loss_weights: Any = None,
         *args: Any,
         **kwargs: Any,
     ) -> None:
@@ -67,12 +70,22 @@ class FitMixin:
             optimizer: optimizer or its name.
             loss: Keras loss, or dict from an output's name to a loss.
                 Without one the head's own loss is used, which is HF's.
+            loss_weights: as Keras has them, for `loss`.
             *args: further arguments of `keras.Model.compile`.
             **kwargs: the same.
+
+        Raises:
+            ValueError: for `loss_weights` without a `loss`.
         """
+        if loss is None and loss_weights is not None:
+            raise ValueError(
+                "`loss_weights` must come with a `loss`: the head's own is "
+                f"one number. Received: loss_weights={loss_weights!r}, and no "
+                "`loss`. Pass a dict of losses by output, or leave it out."
+            )
         self.loss_given = loss is not None
         self._loss_outputs = tuple(loss) if isinstance(loss, dict) else ()
-        super().compile(optimizer, loss, *args, **kwargs)
+        super().compile(optimizer, loss, loss_weights, *args, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles as a saved model was, and makes the optimizer's state."""
@@ -87,8 +100,8 @@ class FitMixin:
         """Trains, as `keras.Model.fit` does.
 
         Labels may be among the inputs (`labels`, or `start_positions` and
-        `end_positions`) or in `y`: an array, or a dict by these names or by
-        the outputs' names.
+        `end_positions`) or in `y`: an array, a tuple of them in this order, or
+        a dict by these names or by the outputs' names.
 
         Args:
             x: dict of arrays, a tokenizer's encoding, or a dataset.
@@ -148,7 +161,10 @@ class FitMixin:
             **kwargs: the same.
 
         Returns:
-            The model's output class, of arrays of all rows.
+            The model's output class, of arrays of all rows. Where batches
+            differ in length or, with `output_attentions`, in their largest
+            number of global tokens, Keras returns `tf.RaggedTensor`s;
+            `attention_slots` in the config makes the latter equal.
         """
         return super().predict(self._checked(_plain(x)), *args, **kwargs)
 
@@ -167,6 +183,8 @@ class FitMixin:
             given["validation_data"] = self._separate(
                 *keras.utils.unpack_x_y_sample_weight(given["validation_data"])
             )
+        for name in ("y", "sample_weight"):
+            given[name] = name_labels(self.label_names, given.get(name))
         given = self._weighted(given)
         return {**given, "x": self._checked(given["x"], given["y"])}
 
@@ -176,13 +194,15 @@ class FitMixin:
         TensorFlow traces a function again that made variables, and half a
         minute of the first step of twelve layers is tracing.
         """
-        if self.optimizer is None or self.optimizer.built:
+        optimizer = getattr(self, "optimizer", None)
+        # Without one Keras says that `compile` has to come first.
+        if optimizer is None or optimizer.built:
             return
         scope: Any = contextlib.nullcontext()
         if keras.backend.backend() == "tensorflow":
             scope = self.distribute_strategy.scope()
         with scope:
-            self.optimizer.build(self.trainable_variables)
+            optimizer.build(self.trainable_variables)
 
     def _checked(self, x: Any, y: Any = None) -> Any:
         """Checks values on the host where XLA would not."""
@@ -268,6 +288,9 @@ class FitMixin:
         if self.loss_given:
             y, y_pred = self._matched(self._labels(x, y), y_pred)
             return super().compute_loss(x, y, y_pred, sample_weight, training)
+        if not self.label_names:
+            # Raises, as there are none of a loss without labels.
+            self.loss_terms({}, y_pred)
         labels = self._labels(x, y)
         if labels is None:
             raise ValueError(
@@ -276,6 +299,7 @@ class FitMixin:
             )
         if not isinstance(labels, Mapping):
             labels = {self.label_names[0]: labels}
+        sample_weight = name_labels(self.label_names, sample_weight)
         if isinstance(sample_weight, Mapping) and len(labels) == 1:
             (sample_weight,) = sample_weight.values()
         elif isinstance(sample_weight, Mapping):
@@ -308,53 +332,6 @@ class FitMixin:
                 sample_weight = _without_ignored(y, sample_weight)
             y, y_pred = self._matched(y, y_pred)
         return super().compute_metrics(x, y, y_pred, sample_weight)
-
-    def _labels(self, x: Any, y: Any) -> Any:
-        """Returns `y`, or the labels among the inputs, or `None`."""
-        if y is not None or not isinstance(x, Mapping):
-            return y
-        given = {n: x[n] for n in self.label_names if n in x}
-        if len(self.label_names) == 1:
-            return given.get(self.label_names[0])
-        return given or None
-
-    def _label_name(self, name: str) -> str:
-        """Turns an output's name into that of its label."""
-        for label in self.label_names:
-            if name in (label, self._output_name(label)):
-                return label
-        raise ValueError(
-            f"`y` must name {list(self.label_names)} or their outputs. "
-            f"Received: {name!r}. Correct the key."
-        )
-
-    def _output_name(self, label: str) -> str:
-        """Turns a label's name into that of its output."""
-        if label == "labels":
-            return self.main_output
-        return label.replace("_positions", "_logits")
-
-    def _matched(self, y: Any, y_pred: Any) -> tuple:
-        """Returns labels and outputs as structures that Keras can match."""
-        if isinstance(y, Mapping):
-            y = {
-                self._output_name(name) if name in self.label_names else name: (
-                    value
-                )
-                for name, value in y.items()
-            }
-            unknown = sorted(set(y) - set(y_pred))
-            if unknown:
-                raise ValueError(
-                    "The keys of `y` must be outputs or labels of the model. "
-                    f"Received: {unknown}; the outputs are "
-                    f"{sorted(y_pred)}. Correct the key."
-                )
-            return y, {name: y_pred[name] for name in y}
-        if len(self._loss_outputs) == 1:
-            (name,) = self._loss_outputs
-            return {name: y}, {name: y_pred[name]}
-        return y, y_pred[self.main_output]
 
 
 def _plain(x: Any) -> Any:

@@ -11,6 +11,7 @@ from keras import ops
 from tf_longformer.compat import quantization_mode
 from tf_longformer.compat import replace_variable
 from tf_longformer.compat import resize_table
+from tf_longformer.configuration import LongformerConfig
 
 # Names of transformers' TensorFlow classes, and what takes their place.
 _ELSEWHERE = {
@@ -22,6 +23,18 @@ _ELSEWHERE = {
         "Pass the labels to the call, or `internal_loss(labels, outputs)`."
     ),
     "serving": "Export with `tf_longformer.export_saved_model`.",
+    "serving_output": "Export with `tf_longformer.export_saved_model`.",
+    "prune_heads": "Pass `head_mask` to the call, 0 where a head is dropped.",
+    "train": "Pass `training=True` to the call; `fit` does.",
+    "eval": "A call without `training=True` has no dropout.",
+    "device": "Keras places a model: see `tf.device` and `keras.distribution`.",
+    "get_position_embeddings": (
+        "They are `model.longformer.embeddings.position_embeddings`."
+    ),
+    "set_output_embeddings": (
+        "A tied head follows `set_input_embeddings`; the matrix of one that "
+        "isn't is `model.lm_head.decoder`, which has `assign`."
+    ),
 }
 
 
@@ -31,7 +44,9 @@ class HabitsMixin:
     The class it is mixed into gives `config`, `longformer` and `input_rank`.
     """
 
+    config_class = LongformerConfig
     base_model_prefix = "longformer"
+    main_input_name = "input_ids"
     supports_gradient_checkpointing = True
 
     @property
@@ -41,7 +56,23 @@ class HabitsMixin:
         ids = np.full(shape, self.config.pad_token_id, "int32")
         return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
 
+    @property
+    def num_labels(self) -> int:
+        """The number of labels, `model.config.num_labels`."""
+        return self.config.num_labels
+
+    @property
+    def name_or_path(self) -> str:
+        """Where the model was loaded from, or an empty string."""
+        return self.config.name_or_path
+
+    def tie_weights(self) -> None:
+        """Accepted for old code: tied weights are one variable, always."""
+
     def __getattr__(self, name: str) -> Any:
+        # No property, as Keras would save the body under this name too.
+        if name == "base_model":
+            return self.longformer
         advice = _ELSEWHERE.get(name, "")
         raise AttributeError(
             f"{type(self).__name__!r} object has no attribute {name!r}. "

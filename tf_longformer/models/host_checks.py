@@ -18,6 +18,7 @@ from tf_longformer.compat import is_dataset
 from tf_longformer.inputs.arguments import gather_arguments
 from tf_longformer.inputs.checks import check_shapes
 from tf_longformer.inputs.checks import check_values
+from tf_longformer.inputs.labels import name_labels
 
 
 def checked_data(model: Any, x: Any, y: Any = None) -> Any:
@@ -59,7 +60,8 @@ def check_batch(model: Any, x: Any, y: Any = None) -> None:
     Args:
         model: a Longformer model.
         x: array or tensor of ids, or a mapping of the model's arguments.
-        y: labels, or a mapping of them by name, or `None`.
+        y: labels, a mapping of them by name, a tuple in the order of their
+            names, or `None`.
 
     Raises:
         ValueError: if one breaks a rule; in a TensorFlow graph the run
@@ -73,6 +75,7 @@ def check_batch(model: Any, x: Any, y: Any = None) -> None:
     if model.loss_given:
         # What labels look like is then between the user and that loss.
         return
+    y = name_labels(names, y)
     if isinstance(y, Mapping):
         labels.update({name: y[name] for name in names if name in y})
     elif y is not None and len(names) == 1:

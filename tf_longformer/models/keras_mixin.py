@@ -9,6 +9,8 @@ import keras
 
 from tf_longformer.compat import sublayers
 from tf_longformer.configuration import LongformerConfig
+from tf_longformer.layers.frozen import freeze_parts
+from tf_longformer.layers.frozen import frozen_parts
 from tf_longformer.layers.quantized import quantize_parts
 from tf_longformer.layers.quantized import quantized_parts
 
@@ -22,15 +24,35 @@ class KerasMixin:
     The class it is mixed into gives `config`, `longformer` and `input_rank`.
     """
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            super().__setattr__(name, value)
+        except ValueError as error:
+            state = (keras.layers.Layer, keras.Variable)
+            if not any(isinstance(x, state) for x in keras.tree.flatten(value)):
+                raise
+            raise ValueError(
+                "Layers of a subclass must be made in `create_head` and built "
+                "in `build_head`, as all weights exist once a model is made. "
+                f"Received: `{name}`, set later. Override these two methods, "
+                "and have them call those of `super()`."
+            ) from error
+
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` makes an equal model from."""
+        fields = self.config.to_dict()
+        # Where a model came from says nothing on another machine.
+        fields.pop("_name_or_path", None)
         config = {
             **keras.layers.Layer.get_config(self),
             "format": FORMAT,
-            "config": self.config.to_dict(),
+            "config": fields,
         }
-        modes = quantized_parts(self)
-        return {**config, "quantized": modes} if modes else config
+        changed = {
+            "quantized": quantized_parts(self),
+            "frozen": frozen_parts(self),
+        }
+        return {**config, **{k: v for k, v in changed.items() if v}}
 
     @classmethod
     def from_config(cls, config: Any, custom_objects: Any = None) -> Any:
@@ -51,10 +73,12 @@ class KerasMixin:
                 "tf_longformer. Load it with that version and pass it on by "
                 "`save_pretrained`, whose format stays."
             )
-        modes = config.pop("quantized", {})
+        modes, frozen = config.pop("quantized", {}), config.pop("frozen", ())
         fields = LongformerConfig.from_dict(config.pop("config"))
         model = cls(fields, **config)
         quantize_parts(model, modes)
+        if frozen:
+            freeze_parts(model, frozen)
         return model
 
     def export(
@@ -110,8 +134,9 @@ class KerasMixin:
     ) -> None:
         """Trains low-rank updates of the body's matrices and the head.
 
-        All other weights of the body are frozen. Saving merges the updates
-        into the matrices. Compile after it.
+        All other weights of the body are frozen. Files, of Keras and of
+        `save_pretrained`, hold the matrices with the updates added, so that
+        what is loaded is a plain model. Compile after it.
 
         Args:
             rank: int, of the updates.

@@ -59,11 +59,12 @@ class BaseLongformerTokenizer(Training, Decoding, Framing):
             before punctuation. Defaults to `False`.
         model_input_names: names that a call returns. Defaults to
             `("input_ids", "attention_mask")`.
+        **unknown: none; what old code passes is named in the error.
 
     Raises:
         FileNotFoundError: if there is no vocabulary.
         ValueError: if the files or values don't fit together.
-        TypeError: for a token that isn't one.
+        TypeError: for a token that isn't one, or an unknown argument.
     """
 
     _warned = False
@@ -80,9 +81,11 @@ class BaseLongformerTokenizer(Training, Decoding, Framing):
 
     def __call__(
         self,
-        text: Any,
+        text: Any = None,
         text_pair: Any = None,
         *,
+        text_target: Any = None,
+        text_pair_target: Any = None,
         add_special_tokens: bool = True,
         padding: Any = False,
         truncation: Any = None,
@@ -107,6 +110,9 @@ class BaseLongformerTokenizer(Training, Decoding, Framing):
             text: a string or a list of strings; with `is_split_into_words` a
                 list of words, or a list of such lists.
             text_pair: second texts, of the same form. Defaults to none.
+            text_target: texts whose ids are the `labels`; without `text`
+                they are encoded in its place. Defaults to none.
+            text_pair_target: second texts of these. Defaults to none.
             add_special_tokens: bool, whether to put `<s>` and `</s>` around
                 the texts. Defaults to `True`.
             padding: `True` or `"longest"` fills rows up to the longest one,
@@ -151,6 +157,9 @@ class BaseLongformerTokenizer(Training, Decoding, Framing):
                 to `max_length` as asked.
         """
         arguments.refuse_unknown(unknown)
+        if text is None:
+            text, text_pair = text_target, text_pair_target
+            text_target = None
         kind = tensors.check_kind(return_tensors)
         if is_split_into_words and not self.add_prefix_space:
             raise ValueError(
@@ -202,6 +211,23 @@ class BaseLongformerTokenizer(Training, Decoding, Framing):
             data["length"] = [len(ids) for ids in data["input_ids"]]
         if return_overflowing_tokens:
             data["overflow_to_sample_mapping"] = origins
+        if text_target is not None:
+            rows = self(
+                text_target,
+                text_pair_target,
+                add_special_tokens=add_special_tokens,
+                padding=padding,
+                truncation=truncation,
+                max_length=max_length,
+                stride=stride,
+                is_split_into_words=is_split_into_words,
+                pad_to_multiple_of=pad_to_multiple_of,
+                padding_side=padding_side,
+                return_overflowing_tokens=return_overflowing_tokens,
+                verbose=verbose,
+            )["input_ids"]
+            single = rows and not isinstance(rows[0], list)
+            data["labels"] = [rows] if single else rows
         if verbose:
             self._warn_if_long(data["input_ids"], max_length)
         if not batched and kind is None and not return_overflowing_tokens:

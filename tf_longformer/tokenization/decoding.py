@@ -38,6 +38,7 @@ class Decoding(KnownTokens):
         token_ids: Any,
         skip_special_tokens: bool = False,
         clean_up_tokenization_spaces: bool | None = None,
+        spaces_between_special_tokens: bool = True,
     ) -> Any:
         """Returns the text of ids.
 
@@ -47,12 +48,15 @@ class Decoding(KnownTokens):
             skip_special_tokens: bool. Defaults to `False`.
             clean_up_tokenization_spaces: bool, whether to remove spaces
                 before punctuation. Defaults to the tokenizer's.
+            spaces_between_special_tokens: accepted for old code, without
+                effect, as in the fast tokenizer of transformers.
 
         Returns:
             str, or a list of them. Ids that there are not give nothing.
 
         Raises:
             TypeError: if the ids aren't whole numbers.
+            ValueError: if one is negative, as -100 among labels.
         """
         ids = tensors.to_ids(token_ids)
         if isinstance(ids, list) and ids and isinstance(ids[0], list):
@@ -76,6 +80,7 @@ class Decoding(KnownTokens):
         sequences: Any,
         skip_special_tokens: bool = False,
         clean_up_tokenization_spaces: bool | None = None,
+        spaces_between_special_tokens: bool = True,
     ) -> list[str]:
         """Returns the texts of rows of ids, arguments as of `decode`."""
         rows = tensors.to_ids(sequences)
@@ -99,6 +104,13 @@ class Decoding(KnownTokens):
         self, ids: Iterable[int], skip_special_tokens: bool
     ) -> list[str]:
         """Returns the tokens of ids, without those that there are not."""
+        ids = list(ids)
+        if min(ids, default=0) < 0:
+            raise ValueError(
+                "Ids must be 0 or more to be decoded. Received: "
+                f"{min(ids)}. Take out what labels ignore first, e.g. "
+                "`np.where(labels < 0, tokenizer.pad_token_id, labels)`."
+            )
         skipped = (
             {i for i, token in self._added.items() if token.special}
             if skip_special_tokens

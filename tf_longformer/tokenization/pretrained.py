@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from tokenizers import Tokenizer
 
+from tf_longformer import hub
+from tf_longformer import keywords
 from tf_longformer.tokenization import arguments
 from tf_longformer.tokenization import backend
 from tf_longformer.tokenization import files
@@ -17,6 +19,23 @@ from tf_longformer.tokenization import vocabulary
 from tf_longformer.tokenization.known_tokens import KnownTokens
 from tf_longformer.tokenization.special_tokens import ROLES
 from tf_longformer.tokenization.vocabulary import Vocabulary
+
+# What else transformers' classes take.
+_CONSTRUCTION = {
+    "do_lower_case": (
+        (False,),
+        "The vocabulary has capitals: lower the texts before, `text.lower()`.",
+    ),
+}
+_LOADING = ("use_fast", "trust_remote_code")
+_SAVING = {
+    "push_to_hub": keywords.PUSH,
+    "legacy_format": ((), "Leave it out: the files of both forms are written."),
+    "filename_prefix": (
+        ("",),
+        "Prefixes are for `save_vocabulary(folder, filename_prefix=...)`.",
+    ),
+}
 
 T = TypeVar("T", bound="PretrainedTokenizer")
 
@@ -33,7 +52,7 @@ SETTINGS = (
 )
 
 
-class PretrainedTokenizer(KnownTokens):
+class PretrainedTokenizer(hub.Pushable, KnownTokens):
     """A tokenizer's construction; `BaseLongformerTokenizer` documents it."""
 
     is_fast: bool
@@ -62,7 +81,9 @@ class PretrainedTokenizer(KnownTokens):
         truncation_side: str = "right",
         clean_up_tokenization_spaces: bool = False,
         model_input_names: Sequence[str] = ("input_ids", "attention_mask"),
+        **unknown: Any,
     ) -> None:
+        keywords.check(type(self).__name__, unknown, _CONSTRUCTION)
         if vocab is None:
             vocab = files.read_vocabulary(
                 vocab_file, merges_file, tokenizer_file
@@ -144,7 +165,8 @@ class PretrainedTokenizer(KnownTokens):
             force_download: bool, whether to fetch again. Defaults to
                 `False`.
             **settings: arguments of the class, which take the place of what
-                the files say.
+                the files say. `use_fast` and `trust_remote_code` are accepted
+                for old code, without effect.
 
         Returns:
             The tokenizer.
@@ -166,8 +188,10 @@ class PretrainedTokenizer(KnownTokens):
             local_files_only=local_files_only,
             force_download=force_download,
         )
+        for name in _LOADING:
+            settings.pop(name, None)
         known = {*SETTINGS, *ROLES, "additional_special_tokens"}
-        unknown = sorted(set(settings) - known)
+        unknown = sorted(set(settings) - known - set(_CONSTRUCTION))
         if unknown:
             raise TypeError(
                 f"`from_pretrained` takes arguments of {cls.__name__}. "
@@ -223,7 +247,7 @@ class PretrainedTokenizer(KnownTokens):
         return cls(vocab=found, **config)
 
     def save_pretrained(
-        self, save_directory: str | os.PathLike
+        self, save_directory: str | os.PathLike, **unknown: Any
     ) -> tuple[str, ...]:
         """Writes all files of a tokenizer, as transformers 4 and 5 read them.
 
@@ -232,13 +256,16 @@ class PretrainedTokenizer(KnownTokens):
 
         Args:
             save_directory: the folder, made where it is missing.
+            **unknown: none; what old code passes is named in the error.
 
         Returns:
             Paths of the files.
 
         Raises:
             OSError: if the folder can't be written to, or is a file.
+            TypeError: for a keyword.
         """
+        keywords.check("save_pretrained", unknown, _SAVING)
         settings = {name: getattr(self, name) for name in SETTINGS}
         contents = files.build_contents(
             self._vocab,
