@@ -159,6 +159,11 @@ def test_encoder_refuses_other_shapes_of_head_masks(shape):
         encoder(np.ones((1, 5, 6), "float32"), head_mask=np.ones(shape))
 
 
+def test_encoder_takes_windows_as_an_array():
+    encoder = TFLongformerEncoder(2, 2, 7, attention_window=np.array([4, 6]))
+    assert [block.attention_window for block in encoder.blocks] == [4, 6]
+
+
 def test_attention_columns_must_hold_the_globals():
     layer = attention(attention_slots=1)
     mask = np.ones(STATES.shape[:2], "int32")

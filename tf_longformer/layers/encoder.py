@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from tf_longformer.layers.calling import run
 from tf_longformer.layers.encoder_block import LongformerEncoderBlock
@@ -91,7 +92,7 @@ class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if isinstance(attention_window, Sequence):
+        if np.ndim(attention_window):
             windows = list(attention_window)
         else:
             windows = [attention_window] * num_layers
