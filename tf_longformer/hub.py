@@ -164,10 +164,16 @@ class Repository:
 
 
 class Pushable:
-    """Mixin of what is saved by `save_pretrained(folder)` alone."""
+    """Mixin of what `save_pretrained(folder)` saves."""
 
-    def save_pretrained(self, save_directory: str | os.PathLike) -> Any:
+    def save_pretrained(
+        self, save_directory: str | os.PathLike, **options: Any
+    ) -> Any:
         raise NotImplementedError
+
+    def upload_options(self, repo_id: str) -> dict[str, Any]:
+        """Returns arguments of `upload` that aren't the caller's."""
+        return {"commit_message": f"Upload {type(self).__name__}"}
 
     def push_to_hub(
         self,
@@ -178,8 +184,11 @@ class Pushable:
         token: str | bool | None = None,
         revision: str | None = None,
         create_pr: bool = False,
+        **saving: Any,
     ) -> str:
         """Uploads to the hub what `save_pretrained` writes.
+
+        A repository that has no model card gets one with a model.
 
         Args:
             repo_id: str, `owner/name`, or `name` for the token's owner. The
@@ -192,6 +201,8 @@ class Pushable:
             revision: str, the branch. Defaults to the main one.
             create_pr: bool, whether to open a pull request. Defaults to
                 `False`.
+            **saving: arguments of `save_pretrained`, such as a model's
+                `save_format`, `max_shard_size` and `dtype`.
 
         Returns:
             str, the address of the commit or the pull request.
@@ -199,19 +210,22 @@ class Pushable:
         Raises:
             ImportError: without `huggingface_hub`.
             OSError: if the hub refuses or can't be reached.
+            TypeError: for an argument that `save_pretrained` doesn't take.
         """
         import_hub()
-        message = commit_message or f"Upload {type(self).__name__}"
+        options = self.upload_options(repo_id)
+        if commit_message:
+            options["commit_message"] = commit_message
         with tempfile.TemporaryDirectory() as folder:
-            self.save_pretrained(folder)
+            self.save_pretrained(folder, **saving)
             return upload(
                 Path(folder),
                 repo_id,
                 private=private,
                 token=token,
                 revision=revision,
-                commit_message=message,
                 create_pr=create_pr,
+                **options,
             )
 
 

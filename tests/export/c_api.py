@@ -13,16 +13,23 @@ from tensorflow.core.protobuf import saved_model_pb2
 SOURCE = Path(__file__).with_name("c_consumer.c")
 
 
+def link_flags():
+    """What links a program with the libraries of the installed wheel."""
+    package = Path(tf.__file__).parent
+    return [
+        *(f"-I{package}/include", f"-L{package}"),
+        *("-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"),
+        f"-Wl,-rpath,{package}",
+    ]
+
+
 def compile_consumer(folder):
     """Compiles against the library of the installed wheel."""
-    package = Path(tf.__file__).parent
     program = folder / "c_consumer"
     subprocess.run(
         [
             *("gcc", "-Wall", "-Werror", str(SOURCE), "-o", str(program)),
-            *(f"-I{package}/include", f"-L{package}"),
-            *("-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"),
-            f"-Wl,-rpath,{package}",
+            *link_flags(),
         ],
         check=True,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from export import c_api
 from export import small
 
 from tf_longformer import ops
@@ -56,20 +57,16 @@ def compile_client(folder, program):
     """Compiles against the folder and the installed wheel."""
     if not shutil.which("g++"):
         pytest.skip("g++ is not installed")
-    package = Path(tf.__file__).parent
     needed = "tensorflow/compiler/tf2xla/encoded_buffer_allocation_info.h"
-    if not (package / "include" / needed).exists():
+    if not Path(tf.sysconfig.get_include(), needed).exists():
         pytest.skip("this TensorFlow's headers are older than 2.21's")
     subprocess.run(
         [
-            *("g++", "-std=c++17", "-w", f"-I{folder}"),
-            f"-I{package}/include",
+            *("g++", "-std=c++17", "-w", f"-I{folder}", "-o", program),
             CLIENTS / "compiled_client.cc",
             *folder.glob("longformer*.cc"),
             *folder.glob("longformer*.o"),
-            *(f"-L{package}", "-l:libtensorflow_cc.so.2"),
-            "-l:libtensorflow_framework.so.2",
-            *(f"-Wl,-rpath,{package}", "-o", program),
+            *c_api.link_flags(),
         ],
         check=True,
     )

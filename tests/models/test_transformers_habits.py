@@ -1,7 +1,9 @@
 """Keywords, attributes and subclasses that code for transformers has."""
 
+import inspect
 import json
 import os
+import re
 import shutil
 
 import checks
@@ -16,6 +18,7 @@ from tf_longformer import LongformerConfig
 from tf_longformer import TFLongformerForMaskedLM
 from tf_longformer import TFLongformerForTokenClassification
 from tf_longformer import TFLongformerModel
+from tf_longformer.models.base import TFLongformerPreTrainedModel
 
 MLM = "ForMaskedLM"
 
@@ -170,20 +173,13 @@ class Late(TFLongformerForTokenClassification):
         self.later = later
 
 
-class Scorer(TFLongformerModel):
-    """The example of the base class."""
-
-    def create_head(self):
-        super().create_head()
-        self.score = keras.layers.Dense(1, name="score")
-
-    def build_head(self):
-        super().build_head()
-        self.score.build((None, self.config.hidden_size))
-
-    def head(self, body, inputs, training):
-        outputs = super().head(body, inputs, training)
-        return {"pooler_output": self.score(outputs["pooler_output"])}
+def example():
+    """Returns the class that the base class's docstring makes."""
+    text = inspect.getdoc(TFLongformerPreTrainedModel)
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {"keras": keras, "TFLongformerModel": TFLongformerModel}
+    exec(code, names)
+    return names["Scorer"]
 
 
 def test_layers_of_a_subclass(tmp_path):
@@ -196,13 +192,14 @@ def test_layers_of_a_subclass(tmp_path):
     with pytest.raises(ValueError, match="dtype"):
         Late(config).dtype_policy = "no such policy"
     inputs = tiny.make_inputs("Model")
-    model = checks.seeded(Scorer, config)
+    scorer = example()
+    model = checks.seeded(scorer, config)
     assert model(inputs).pooler_output.shape == (tiny.BATCH, 1)
     model.save_pretrained(tmp_path)
-    checks.assert_equal(Scorer.from_pretrained(tmp_path)(inputs), model(inputs))
+    checks.assert_equal(scorer.from_pretrained(tmp_path)(inputs), model(inputs))
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(
-        tmp_path / "model.keras", custom_objects={"Scorer": Scorer}
+        tmp_path / "model.keras", custom_objects={"Scorer": scorer}
     )
     checks.assert_equal(loaded(inputs), model(inputs), 0)
     assert np.isfinite(loaded(inputs).pooler_output).all()

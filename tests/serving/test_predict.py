@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from models.tiny import make_model
 from serving.toy import TAGS
-from serving.toy import save_toy
 from serving.toy import sums
 
 from tf_longformer import LongformerTokenizerFast
@@ -20,22 +19,6 @@ from tf_longformer.serving.folders import find_version
 from tf_longformer.serving.prediction import predict_file
 from tf_longformer.serving.predictors import SavedModelPredictor
 from tf_longformer.tasks import classify
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    return save_toy(tmp_path_factory.mktemp("models") / "toy/1").parent
-
-
-@pytest.fixture
-def run(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as error:
-            main(["predict", *(str(argument) for argument in arguments)])
-        captured = capsys.readouterr()
-        return error.value.code, captured.out, captured.err
-
-    return run
 
 
 @pytest.mark.parametrize("command", ["predict", "serve"])

@@ -24,11 +24,6 @@ ROWS = [[3, 4], [5]]
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    return save_toy(tmp_path_factory.mktemp("models") / "toy/1").parent
-
-
-@pytest.fixture(scope="module")
 def predictor(toy):
     return SavedModelPredictor(find_version(toy), "serving_default")
 

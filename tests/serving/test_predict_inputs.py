@@ -8,26 +8,9 @@ import json
 import numpy as np
 import pytest
 from models.tiny import make_model
-from serving.toy import save_toy
 
-from tf_longformer.cli.app import main
 from tf_longformer.serving.predictors import parsed
 from tf_longformer.serving.tensors import TensorSpec
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    return save_toy(tmp_path_factory.mktemp("models") / "toy/1").parent
-
-
-@pytest.fixture
-def run(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as error:
-            main(["predict", *(str(argument) for argument in arguments)])
-        return error.value.code, capsys.readouterr().err
-
-    return run
 
 
 def write(path, rows):
@@ -43,7 +26,7 @@ def read(path):
 def test_bad_ids_of_a_checkpoint(tmp_path, run):
     make_model("ForSequenceClassification").save_pretrained(tmp_path / "model")
     source = write(tmp_path / "in", [[5, 6], [5, 61]])
-    code, err = run(tmp_path / "model", source, tmp_path / "out")
+    code, _, err = run(tmp_path / "model", source, tmp_path / "out")
     assert (code, err.count("\n")) == (2, 1)
     assert err.startswith(
         f"error: {source}, line 2: `input_ids` must lie in [0, 61)."
@@ -56,7 +39,8 @@ def test_a_checkpoint_that_returns_tuples(tmp_path, run):
     model.save_pretrained(tmp_path / "model")
     assert not model.config.return_dict
     source = write(tmp_path / "in", [[5, 6]])
-    assert run(tmp_path / "model", source, tmp_path / "out") == (0, "")
+    code, _, err = run(tmp_path / "model", source, tmp_path / "out")
+    assert (code, err) == (0, "")
     (found,) = read(tmp_path / "out")
     expected = model(np.array([[5, 6]]))[0].numpy()[0]
     np.testing.assert_allclose(found["logits"], expected, 1e-4, 1e-5)
@@ -70,12 +54,13 @@ def test_csv_of_ids(toy, tmp_path, run):
     lines.write_text('{"input_ids": [5, 6], "attention_mask": [1, 0]}\n')
     for source in (cells, lines):
         target = tmp_path / f"{source.name}.out"
-        assert run(tmp_path / "model", source, target) == (0, "")
+        code, _, err = run(tmp_path / "model", source, target)
+        assert (code, err) == (0, "")
     assert read(tmp_path / "in.csv.out") == read(tmp_path / "in.jsonl.out")
     cells.write_text(f'input_ids\n"{"[" * 100_000}"\n')
     for model in ([tmp_path / "model"], [toy, "--signature", "tags"]):
         options = model[1:]
-        code, err = run(model[0], cells, tmp_path / "out", *options)
+        code, _, err = run(model[0], cells, tmp_path / "out", *options)
         assert (code, err.count("\n")) == (2, 1)
         assert "line 2: input_ids must be a list. Received: '[[[" in err
 
@@ -92,6 +77,6 @@ def test_choices_in_a_cell():
 
 def test_packed_input(toy, tmp_path, run):
     (tmp_path / "in.jsonl.gz").write_bytes(gzip.compress(b'{"text": "a"}'))
-    code, err = run(toy, tmp_path / "in.jsonl.gz", tmp_path / "out")
+    code, _, err = run(toy, tmp_path / "in.jsonl.gz", tmp_path / "out")
     assert (code, err.count("\n")) == (2, 1)
     assert "Unpack it first" in err

@@ -211,10 +211,10 @@ def check_tokenizer(tokenizer: Any, model: Any) -> None:
         )
     config = model.config
     most = max(tokenizer.get_vocab().values())
+    is_larger = most >= config.vocab_size
     problems = [
         f"its largest id is {most}, the model's {config.vocab_size - 1}"
-    ] * (most >= config.vocab_size)
-    is_resizable = bool(problems)
+    ] * is_larger
     problems += [
         f"{name}={ours}, the model's {theirs}"
         for name in ("pad_token_id", "sep_token_id")
@@ -223,7 +223,7 @@ def check_tokenizer(tokenizer: Any, model: Any) -> None:
     ]
     if problems:
         fix = "Load both from one folder"
-        if is_resizable:
+        if is_larger:
             fix += (
                 ", after `model.resize_token_embeddings(len(tokenizer))` where "
                 "tokens were added"

@@ -1,10 +1,9 @@
-"""`from_pretrained`, `save_pretrained` and `push_to_hub`."""
+"""`from_pretrained` and `save_pretrained`, and so `push_to_hub`."""
 
 from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ _SAVING = {
 }
 
 
-class CheckpointMixin:
+class CheckpointMixin(hub.Pushable):
     """Checkpoints of all formats, for models with a config."""
 
     @classmethod
@@ -231,58 +230,10 @@ class CheckpointMixin:
                 )
             config.save_pretrained(replacement.path)
 
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        commit_message: str | None = None,
-        private: bool | None = None,
-        token: str | bool | None = None,
-        revision: str | None = None,
-        create_pr: bool = False,
-        save_format: str = "safetensors",
-        max_shard_size: int | str = saving.DEFAULT_SHARD_SIZE,
-        dtype: str | None = None,
-    ) -> str:
-        """Uploads the model to the hub, with a model card if it has none.
-
-        Args:
-            repo_id: str, `owner/name`, or `name` for the token's owner.
-            commit_message: str. Defaults to a plain one.
-            private: bool, whether a new repository is private. Defaults to
-                the owner's setting.
-            token: as for `from_pretrained`.
-            revision: str, the branch. Defaults to the main one.
-            create_pr: bool, whether to open a pull request. Defaults to
-                `False`.
-            save_format: as for `save_pretrained`.
-            max_shard_size: the same.
-            dtype: the same.
-
-        Returns:
-            str, the address of the commit or the pull request.
-
-        Raises:
-            ImportError: without `huggingface_hub`.
-            OSError: if the hub refuses or can't be reached.
-        """
-        hub.import_hub()
-        with tempfile.TemporaryDirectory() as folder:
-            self.save_pretrained(
-                folder, save_format, max_shard_size=max_shard_size, dtype=dtype
-            )
-            return hub.upload(
-                Path(folder),
-                repo_id,
-                card=model_card.write_card(
-                    repo_id, head_of(type(self)), self.config
-                ),
-                private=private,
-                token=token,
-                revision=revision,
-                commit_message=commit_message,
-                create_pr=create_pr,
-            )
+    def upload_options(self, repo_id: str) -> dict[str, Any]:
+        """See `Pushable`."""
+        head = head_of(type(self))
+        return {"card": model_card.write_card(repo_id, head, self.config)}
 
 
 def _fields(config: Any, hub_options: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tf_longformer._configuration_labels import label_names
 from tf_longformer.tasks import windows as parts
 
 
@@ -52,6 +53,7 @@ def classify(
         parts.check_counts(top_k=top_k)
     windows = parts.cut(model, tokenizer, rows, stride, max_length)
     parts.run(model, tokenizer, windows, batch_size)
+    names = label_names(model.config)
     results = []
     for row in range(len(rows)):
         logits = np.mean(
@@ -62,7 +64,7 @@ def classify(
         results.append(
             [
                 {
-                    "label": parts.label_of(model.config, index),
+                    "label": names[index],
                     "score": float(scores[index]),
                 }
                 for index in order

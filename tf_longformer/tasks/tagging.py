@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tf_longformer._configuration_labels import label_names
 from tf_longformer.tasks import windows as parts
 
 
@@ -85,8 +86,9 @@ def _tokens(
     scores: np.ndarray, offsets: np.ndarray, config: Any, ignored: Sequence[str]
 ) -> Iterator[dict[str, Any] | None]:
     """Yields a dict for each token, `None` for those to ignore."""
+    names = label_names(config)
     for row, (start, end) in zip(scores, offsets, strict=True):
-        label = parts.label_of(config, row.argmax())
+        label = names[row.argmax()]
         yield (
             None
             if label in ignored

@@ -9,8 +9,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_longformer._configuration_labels import label_names
-
 
 @dataclasses.dataclass
 class Window:
@@ -208,8 +206,3 @@ def softmax(logits: np.ndarray, axis: int = -1) -> np.ndarray:
 def sigmoid(logits: np.ndarray) -> np.ndarray:
     """Returns probabilities of each element on its own."""
     return np.exp(-np.logaddexp(0.0, -logits))
-
-
-def label_of(config: Any, index: int) -> str:
-    """Returns the name of a label."""
-    return label_names(config)[int(index)]
