@@ -10,7 +10,6 @@ share the GPU's memory, and nothing else is on it.
 from __future__ import annotations
 
 import argparse
-import datetime
 import importlib.metadata
 import json
 import os
@@ -29,9 +28,9 @@ os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import numpy as np
+import results
 from worker import inputs
 
-RESULTS = Path(__file__).parent / "results-gpu.json"
 CASE = {"layers": 12, "seq": 4096, "batch": 8, "window": 512, "globals": 1}
 WARM_UP, ROUNDS = 3, 10
 
@@ -223,7 +222,6 @@ def machine() -> dict:
             ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
             text=True,
         ).strip(),
-        "date": datetime.date.today().isoformat(),
     }
 
 
@@ -231,15 +229,11 @@ def main() -> None:
     """Runs what is asked for and merges it into the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", choices=list(COMPARISONS))
-    parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peer:
         return run_peer(arguments.peer, arguments.case)
-    file = arguments.output
-    results = json.loads(file.read_text()) if file.exists() else {}
-    results["machine"] = machine()
     with tempfile.TemporaryDirectory() as folder:
         case = {**CASE, "folder": f"{folder}/weights"}
         start(
@@ -250,8 +244,8 @@ def main() -> None:
             "TFLongformerForSequenceClassification",
         )
         for name in arguments.only or COMPARISONS:
-            results[name] = compare(name, case, Path(folder))
-            file.write_text(json.dumps(results, indent=1) + "\n")
+            result = compare(name, case, Path(folder))
+            results.keep("gpu", name, result, machine())
 
 
 if __name__ == "__main__":

@@ -1,8 +1,14 @@
-"""Draws results.json. Usage: python benchmarks/plots.py"""
+"""Draws the results of a machine.
+
+Usage: python benchmarks/plots.py [MACHINE]
+
+MACHINE is the name of a file in `results/`; without one, the CPU that was
+measured last.
+"""
 
 from __future__ import annotations
 
-import json
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -11,12 +17,18 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import matplotlib.ticker
 import numpy as np
+from results import machines
 
 HERE = Path(__file__).parent
 COLOURS = {
     "ours": "#d1495b",
     "ours, checkpointing": "#edae49",
+    "ours, bfloat16": "#edae49",
     "HF PyTorch": "#30638e",
+    "ModernBERT": "#30638e",
+    "ModernBERT, bfloat16": "#8d99ae",
+    "BigBird": "#4f772d",
+    "LongT5": "#7b2d8b",
 }
 
 
@@ -62,8 +74,11 @@ def curves(results: dict) -> None:
             axis.set_ylabel(label)
             axis.grid(alpha=0.3, which="both")
             axis.legend()
-        figure.suptitle(f"{work}, 4 layers of base width, window 512, float32")
-        save(figure, f"{work}.png")
+        title = work
+        if "base size" not in work:
+            title = f"{work}, 4 layers of base width, window 512, float32"
+        figure.suptitle(title)
+        save(figure, f"{work.replace(', ', '-').replace(' ', '-')}.png")
 
 
 def speedups(results: dict) -> None:
@@ -111,7 +126,11 @@ def band() -> None:
 
 
 if __name__ == "__main__":
-    found = json.loads((HERE / "results.json").read_text("utf-8"))
+    known = {
+        name: found for name, found in machines().items() if "curves" in found
+    }
+    last = max(known, key=lambda name: known[name]["machine"]["date"])
+    found = known[sys.argv[1] if sys.argv[1:] else last]
     band()
     speedups(found)
     curves(found)

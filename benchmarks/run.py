@@ -1,20 +1,19 @@
-"""Times all peers side by side: one command, JSON and plots.
+"""Times all peers side by side.
 
 Usage: python benchmarks/run.py --torch PYTHON --tf PYTHON [--only NAME...]
 
 `--torch` and `--tf` are the interpreters of the environments that
 tests/oracles/requirements-*.txt describe. Peers of a comparison live at the
 same time, each in a process of its own, and are timed in turn, so that
-whatever else the machine does meets all of them.
+whatever else the machine does meets all of them. `--only` takes names of
+comparisons and curves, or how they begin. Results are kept in results/.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -22,24 +21,28 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import results
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results.json"
 BF16 = {"policy": "mixed_bfloat16"}
 XLA = {"jit": True}
+# TensorFlow's own default is off on CPUs without VNNI or AMX.
+ONEDNN = {"onednn": True}
 
 
 class Peer:
-    """A worker process."""
+    """A worker process, with the package as a checkout has it."""
 
-    def __init__(self, python: str, name: str, case: dict):
+    def __init__(
+        self, python: str, name: str, case: dict, checkout: Path = HERE.parent
+    ):
         self.process = subprocess.Popen(
             [python, HERE / "worker.py", name, json.dumps(case)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(HERE.parent)},
+            env={**os.environ, "PYTHONPATH": str(checkout)},
         )
 
     def ask(self, command: str):
@@ -60,6 +63,9 @@ class Peer:
 
 CHECKPOINTING = {"checkpointing": True}
 TRAINED = (1024, 2048, 4096, 8192)
+TWELVE = {"layers": 12}
+LONG = (1024, 4096, 8192)
+MODERN_BERT = {"encoder": "ModernBert"}
 
 # name -> (case, rounds, {label: (environment, peer, changes)})
 BASE = {"work": "forward", "layers": 4, "window": 512, "seq": 4096, "batch": 1}
@@ -70,10 +76,12 @@ COMPARISONS = {
         {
             "ours": ("ours", "ours", {}),
             "ours, XLA": ("ours", "ours", XLA),
+            "ours, oneDNN": ("ours", "ours", ONEDNN),
             "HF PyTorch": ("torch", "hf_torch", {}),
             "HF PyTorch, compiled": ("torch", "hf_torch", XLA),
             "HF TF": ("tf", "hf_tf", {}),
             "floor": ("ours", "floor", {}),
+            "floor, oneDNN": ("ours", "floor", ONEDNN),
         },
     ),
     "forward, bfloat16": (
@@ -113,6 +121,7 @@ COMPARISONS = {
         {
             "ours": ("ours", "ours", {}),
             "ours, XLA": ("ours", "ours", XLA),
+            "ours, oneDNN": ("ours", "ours", ONEDNN),
             "ours, checkpointing": ("ours", "ours", CHECKPOINTING),
             "ours, XLA, checkpointing": (
                 "ours",
@@ -121,6 +130,7 @@ COMPARISONS = {
             ),
             "HF PyTorch": ("torch", "hf_torch", {}),
             "floor": ("ours", "floor", {}),
+            "floor, oneDNN": ("ours", "floor", ONEDNN),
         },
     ),
     "window": (
@@ -145,6 +155,17 @@ COMPARISONS = {
         {"ours": ("ours", "ours", {}), "ours, XLA": ("ours", "ours", XLA)},
     ),
 }
+BASE_SIZE = {
+    "ours": ("ours", "ours", TWELVE, LONG),
+    "ours, bfloat16": ("ours", "ours", {**TWELVE, **BF16}, LONG),
+    "ModernBERT": ("torch", "other_encoder", MODERN_BERT, LONG),
+    "ModernBERT, bfloat16": (
+        "torch",
+        "other_encoder",
+        {**MODERN_BERT, **BF16},
+        LONG,
+    ),
+}
 # name -> (work, {label: (environment, peer, changes, lengths)})
 CURVES = {
     "forward": (
@@ -162,6 +183,21 @@ CURVES = {
             "HF PyTorch": ("torch", "hf_torch", {}, TRAINED),
         },
     ),
+    # Random weights all, so that only time and memory say something.
+    "forward, base size": (
+        "forward",
+        {
+            **BASE_SIZE,
+            "BigBird": (
+                "torch",
+                "other_encoder",
+                {"encoder": "BigBird"},
+                LONG,
+            ),
+            "LongT5": ("torch", "other_encoder", {"encoder": "LongT5"}, LONG),
+        },
+    ),
+    "fit, base size": ("fit", BASE_SIZE),
 }
 
 
@@ -172,31 +208,41 @@ class Runner:
         self.pythons = pythons
         self.weights = weights
 
-    def start(self, environment: str, peer: str, case: dict) -> Peer:
+    def start(
+        self,
+        environment: str,
+        peer: str,
+        case: dict,
+        checkout: Path = HERE.parent,
+    ) -> Peer:
         """Starts a peer with the weights that the case needs."""
         if "hf" in peer or peer == "ours":
-            name = (
-                "TFLongformerForSequenceClassification"
-                if case["work"] == "fit"
-                else "TFLongformerModel"
+            case = {**case, "folder": str(self.checkpoint(case))}
+        return Peer(self.pythons[environment], peer, case, checkout)
+
+    def checkpoint(self, case: dict) -> Path:
+        """Returns a folder with weights for a case, written once."""
+        name = (
+            "TFLongformerForSequenceClassification"
+            if case["work"] == "fit"
+            else "TFLongformerModel"
+        )
+        folder = self.weights / "-".join(
+            [name, *(str(case[k]) for k in ("layers", "window", "seq"))]
+        )
+        if not folder.exists():
+            subprocess.run(
+                [
+                    *(sys.executable, HERE / "weights.py", folder),
+                    *(str(case[k]) for k in ("layers", "window")),
+                    *(str(case["seq"] + 2), name),
+                ],
+                check=True,
+                env={**os.environ, "PYTHONPATH": str(HERE.parent)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
-            folder = self.weights / "-".join(
-                [name, *(str(case[k]) for k in ("layers", "window", "seq"))]
-            )
-            if not folder.exists():
-                subprocess.run(
-                    [
-                        *(sys.executable, HERE / "weights.py", folder),
-                        *(str(case[k]) for k in ("layers", "window")),
-                        *(str(case["seq"] + 2), name),
-                    ],
-                    check=True,
-                    env={**os.environ, "PYTHONPATH": str(HERE.parent)},
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-            case = {**case, "folder": str(folder)}
-        return Peer(self.pythons[environment], peer, case)
+        return folder
 
     def compare(self, name: str) -> dict:
         """Times the peers of a comparison in turn."""
@@ -233,7 +279,7 @@ class Runner:
             return {}
         outputs = {}
         for label, peer in peers.items():
-            if label == "floor" or "RoBERTa" in label:
+            if label.startswith("floor") or "RoBERTa" in label:
                 continue
             file = self.weights / "output.npy"
             peer.ask(f"save {file}")
@@ -260,7 +306,12 @@ class Runner:
             environment, peer, changes, _ = members[label]
             case = {**BASE, "work": work, "seq": seq, **changes}
             worker = self.start(environment, peer, case)
-            seconds = worker.ask(f"time {4 if seq < 16384 else 2}")
+            calls = 3 if "base size" in name else 4
+            try:
+                seconds = worker.ask(f"time {calls if seq < 16384 else 2}")
+            except RuntimeError:
+                print(f"{name}: {label} does not run, {seq}", flush=True)
+                continue
             result[label][seq] = {
                 "seconds": min(seconds[1:]),
                 **worker.ask("peak"),
@@ -271,7 +322,7 @@ class Runner:
 
 
 def versions(pythons: dict[str, str]) -> dict:
-    """Versions of what was measured, and the machine."""
+    """Returns the versions of what was measured, and the machine."""
     code = (
         "import importlib.metadata as m, json, sys;"
         "d={x.metadata['Name'].lower().replace('_', '-'): x.version"
@@ -283,61 +334,67 @@ def versions(pythons: dict[str, str]) -> dict:
         name: json.loads(subprocess.check_output([python, "-c", code]))
         for name, python in pythons.items()
     }
-    cpu = Path("/proc/cpuinfo").read_text("utf-8")
-    flags = next(x for x in cpu.splitlines() if x.startswith("flags")).split()
-    model = next(x for x in cpu.splitlines() if x.startswith("model name"))
-    return {
-        "versions": found,
-        "cpu": model.split(":")[1].strip(),
-        "cores": os.cpu_count(),
-        "features": [
-            f
-            for f in ("avx2", "avx512f", "avx512_bf16", "amx_tile")
-            if f in flags
-        ],
-        "system": platform.platform(terse=True),
-        "date": datetime.date.today().isoformat(),
-    }
+    return {"versions": found, **results.cpu()}
+
+
+def chosen(asked: list[str]) -> list[str]:
+    """Returns what to measure: all whose names, or last parts, begin so.
+
+    Raises:
+        ValueError: If nothing has such a name.
+    """
+    names = [f"comparisons/{name}" for name in COMPARISONS]
+    names += [f"curves/{name}" for name in CURVES]
+    found = set()
+    for word in asked:
+        exact = [x for x in names if word in (x, x.partition("/")[2])]
+        begins = [
+            x for x in names if x.startswith(word) or f"/{word}" in f"/{x}"
+        ]
+        if not begins:
+            raise ValueError(
+                f"`--only` must name what there is to measure. Received: "
+                f"{word[:200]!r}. There is: {'; '.join(names)}"
+            )
+        found.update(exact or begins)
+    return [name for name in names if name in found or not asked]
 
 
 def main() -> None:
-    """Runs what is asked for and merges it into the results."""
+    """Runs what is asked for and keeps the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--torch", required=True)
     parser.add_argument("--tf", required=True)
-    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--only", nargs="+", default=[])
     arguments = parser.parse_args()
+    try:
+        names = chosen(arguments.only)
+    except ValueError as error:
+        parser.error(str(error))
     pythons = {
         "ours": sys.executable,
         "torch": arguments.torch,
         "tf": arguments.tf,
     }
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results["machine"] = versions(pythons)
+    machine = versions(pythons)
     with tempfile.TemporaryDirectory() as weights:
         runner = Runner(pythons, Path(weights))
-        for kind, names, measure in (
-            ("comparisons", COMPARISONS, runner.compare),
-            ("curves", CURVES, runner.curve),
-        ):
-            for name in names:
-                label = f"{kind}/{name}"
-                if arguments.only and label not in arguments.only:
-                    continue
-                result = measure(name)
-                results.setdefault(kind, {})[name] = result
-                RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-                if kind == "comparisons":
-                    print(
-                        name,
-                        {
-                            k: v and (round(v["median"], 4), round(v["first"]))
-                            for k, v in result.items()
-                            if k != "gap"
-                        },
-                        result["gap"],
-                        flush=True,
-                    )
+        measure = {"comparisons": runner.compare, "curves": runner.curve}
+        for label in names:
+            kind, _, name = label.partition("/")
+            result = measure[kind](name)
+            results.keep(kind, name, result, machine)
+            if kind == "comparisons":
+                print(
+                    name,
+                    {
+                        k: v and (round(v["median"], 4), round(v["first"]))
+                        for k, v in result.items()
+                        if k != "gap"
+                    },
+                    result["gap"],
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ each of so many clients sends its next request when it has the answer to its
 last. A cell ends after so many requests or seconds, whichever comes first.
 Beforehand one client takes turns with the same SavedModel, and with the Keras
 model, in this process, so that the load of the machine meets all three alike.
-Results are merged into results.json.
+Results are kept in results/.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from urllib.parse import urlsplit
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import results
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results.json"
 VOCAB = 50265
 # Tokens, rows of a request, clients.
 CELLS = [
@@ -238,15 +238,14 @@ def main() -> None:
         finally:
             server.terminate()
             server.wait()
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results.setdefault("serving", {})[f"hidden {arguments.hidden}"] = {
+    result = {
         "layers": arguments.layers,
         "in_turn": turns,
         "closed_loop": cells,
         "load": os.getloadavg()[1],
         "date": datetime.date.today().isoformat(),
     }
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    results.keep("serving", f"hidden {arguments.hidden}", result)
 
 
 if __name__ == "__main__":

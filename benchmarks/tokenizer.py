@@ -72,12 +72,9 @@ def make_runs(names: list[str]) -> dict[str, Callable[[], object]]:
             runs["Hugging Face, slow"] = lambda: slow(documents, **options)
         return runs
     from tf_longformer import LongformerTokenizer
-    from tf_longformer import LongformerTokenizerFast
 
-    ours = LongformerTokenizerFast.from_pretrained(vocab)
-    python = LongformerTokenizer.from_pretrained(vocab)
-    runs["LongformerTokenizerFast"] = lambda: ours(documents, **options)
-    runs["LongformerTokenizer"] = lambda: python(documents, **options)
+    ours = LongformerTokenizer.from_pretrained(vocab)
+    runs["LongformerTokenizer"] = lambda: ours(documents, **options)
     if "graph" in names:
         import tensorflow as tf
 

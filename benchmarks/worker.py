@@ -92,15 +92,15 @@ def saved_model(case: dict):
 def ours_attention(case: dict):
     import tensorflow as tf
 
-    from tf_longformer.ops import local_attention
-    from tf_longformer.ops import plan_attention
+    from tf_longformer.attention import assign_roles
+    from tf_longformer.attention import windowed_attention
 
     q, k, v = (tf.constant(x) for x in heads_of(case))
     given = inputs(case)
 
     def attend(q, k, v, mask, is_global):
-        plan = plan_attention(mask, is_global)
-        return local_attention(q, k, v, plan, case["window"] // 2)
+        roles = assign_roles(mask, is_global)
+        return windowed_attention(q, k, v, roles, case["window"] // 2)
 
     call = tf.function(attend, jit_compile=case.get("jit", False))
     masks = [
@@ -108,6 +108,25 @@ def ours_attention(case: dict):
         for name in ("attention_mask", "global_attention_mask")
     ]
     return lambda: call(q, k, v, *masks).numpy()
+
+
+def ours_attention_layer(case: dict):
+    """Self-attention with its projections, as a Keras layer."""
+    import keras
+    import tensorflow as tf
+
+    from tf_longformer import TFLongformerSelfAttention
+
+    keras.config.set_dtype_policy(case.get("policy", "float32"))
+    layer = TFLongformerSelfAttention(case["heads"], case["window"])
+    width = 64 * case["heads"]
+    rng = np.random.default_rng(0)
+    shape = (case["batch"], case["seq"], width)
+    states = tf.constant(rng.standard_normal(shape, "float32"))
+    masks = inputs(case)
+    del masks["input_ids"]
+    call = tf.function(layer, jit_compile=case.get("jit", False))
+    return lambda: np.asarray(tf.cast(call(states, **masks), "float32"))
 
 
 # Hugging Face.
@@ -167,6 +186,55 @@ def hf_roberta(case: dict):
     def call():
         with torch.no_grad():
             return model(**x).last_hidden_state.numpy()
+
+    return call
+
+
+def other_encoder(case: dict):
+    """Another encoder for long texts, of base size, with random weights."""
+    import torch
+    import transformers
+
+    kind, low = case["encoder"], case.get("policy") == "mixed_bfloat16"
+    options = {
+        # The sizes that its class begins with are those of its base model.
+        "ModernBert": {"attn_implementation": "sdpa"},
+        "BigBird": {"max_position_embeddings": max(case["seq"], 4096)},
+        "LongT5": {
+            "encoder_attention_type": "transient-global",
+            **{"d_model": 768, "d_ff": 2048, "d_kv": 64},
+            **{"num_layers": 12, "num_heads": 12},
+            **{"feed_forward_proj": "gated-gelu", "dropout_rate": 0.1},
+        },
+    }[kind]
+    config = getattr(transformers, f"{kind}Config")(**options)
+    given = inputs(case)
+    x = {
+        n: torch.tensor(given[n], dtype=torch.long)
+        for n in ("input_ids", "attention_mask")
+    }
+    if case["work"] == "fit":
+        model_class = getattr(transformers, f"{kind}ForSequenceClassification")
+        model = model_class(config).train()
+        optimizer = torch.optim.AdamW(model.parameters(), 3e-5)
+        labels = torch.zeros(case["batch"], dtype=torch.long)
+
+        def step():
+            optimizer.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16, enabled=low):
+                loss = model(**x, labels=labels).loss
+            loss.backward()
+            optimizer.step()
+
+        return step
+    name = "LongT5EncoderModel" if kind == "LongT5" else f"{kind}Model"
+    model = getattr(transformers, name)(config).eval()
+    if low:
+        model = model.to(torch.bfloat16)
+
+    def call():
+        with torch.no_grad():
+            return model(**x).last_hidden_state.float().numpy()
 
     return call
 
@@ -301,8 +369,10 @@ PEERS = {
     "ours": ours,
     "saved_model": saved_model,
     "ours_attention": ours_attention,
+    "ours_attention_layer": ours_attention_layer,
     "hf_torch": hf_torch,
     "hf_roberta": hf_roberta,
+    "other_encoder": other_encoder,
     "hf_tf": hf_tf,
     "flex_attention": flex_attention,
     "floor": floor,
@@ -319,6 +389,8 @@ def main() -> None:
     # Libraries print what they like, answers go where stdout was.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    if "onednn" in case:
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = str(int(case["onednn"]))
     call = PEERS[peer](case)
     before = peak_mib()
     for line in sys.stdin:

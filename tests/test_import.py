@@ -1,6 +1,7 @@
 """What importing the package costs, and what it says without a backend."""
 
 import ast
+import importlib
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import tf_longformer
+from tf_longformer.keras_registry import MODULES
 
 BACKENDS = ("keras", "tensorflow", "jax", "torch")
 FREE = [
@@ -21,6 +23,7 @@ FREE = [
     "LongformerTokenizerFast",
     "MaskedLanguageModelCollator",
     "PaddingCollator",
+    "align_entities",
     "align_labels",
     "decode_answers",
     "describe_attention",
@@ -79,8 +82,8 @@ def import_error(tmp_path, name, hidden, **environment):
     [
         "import tf_longformer",
         "import tf_longformer; dir(tf_longformer)",
-        "import tf_longformer.checkpoints.transfer",
-        "import tf_longformer.checkpoints.safetensors_file",
+        "import tf_longformer.checkpoints.match",
+        "import tf_longformer.checkpoints.files.safetensors_file",
         "import tf_longformer.cli.app",
         *(f"from tf_longformer import {name}" for name in FREE),
     ],
@@ -115,12 +118,6 @@ def test_without_backend_the_error_names_the_extra(tmp_path, name):
     )
 
 
-def test_ops_says_the_same(tmp_path):
-    message = import_error(tmp_path, "ops", ("tensorflow",))
-    assert message.startswith("`tf_longformer.ops` needs Keras")
-    assert "tf-longformer[cpu]" in message
-
-
 def test_the_backend_is_that_of_the_environment(tmp_path):
     name = "TFLongformerModel"
     message = import_error(tmp_path, name, ("jax",), KERAS_BACKEND="jax")
@@ -153,10 +150,85 @@ def test_another_backend_needs_no_tensorflow(tmp_path):
     assert message.endswith("'tf-longformer[gpu]' for NVIDIA cards.")
 
 
+# A Keras that has a registry and nothing else.
+SMALL_KERAS = """
+class saving:
+    registry = {}
+
+    def get_custom_objects():
+        return saving.registry
+
+    def register_keras_serializable(package):
+        def register(cls):
+            saving.registry[f"{package}>{cls.__name__}"] = cls
+        return register
+"""
+REGISTERED = """
+assert sys.modules["keras"].__spec__.loader is sys.modules["keras"].__loader__
+from keras import saving
+print(*sorted(saving.registry))
+"""
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import keras\nimport tf_longformer\n",
+        "import tf_longformer\nimport keras\n",
+        # One that can't be imported at first.
+        "import tf_longformer\n"
+        "try:\n    sys.broken = True\n    import keras\n"
+        "except RuntimeError:\n    sys.broken = False\n    import keras\n",
+    ],
+)
+def test_keras_knows_the_classes_in_either_order(tmp_path, imports):
+    """What it knows them for is seen in `models/test_keras_files.py`."""
+    (tmp_path / "keras.py").write_text(
+        "import sys\n"
+        "if getattr(sys, 'broken', False):\n    raise RuntimeError\n"
+        f"{SMALL_KERAS}"
+    )
+    script = f"sys.path.insert(0, '.')\n{imports}{REGISTERED}"
+    done = run(tmp_path, script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [
+        f"tf_longformer>{name}"
+        for name in sorted(["LongformerConfig", *MODULES])
+    ]
+
+
+def test_an_old_keras_is_left_alone(tmp_path):
+    (tmp_path / "keras.py").touch()
+    script = "sys.path.insert(0, '.')\nimport tf_longformer, keras\n"
+    done = run(tmp_path, script)
+    assert done.returncode == 0, done.stderr
+
+
+def test_all_registered_classes_are_listed():
+    keras = pytest.importorskip("keras", reason="Keras is not installed")
+    for module in set(MODULES.values()):
+        importlib.import_module(f"tf_longformer.{module}")
+    registered = {
+        name.removeprefix("tf_longformer>"): found
+        for name, found in keras.saving.get_custom_objects().items()
+        if name.startswith("tf_longformer>")
+    }
+    config = registered.pop("LongformerConfig")
+    assert config is tf_longformer.LongformerConfig
+    # Of a class that isn't where the list says, a stand-in would be found.
+    assert {
+        name: found.__module__.removeprefix("tf_longformer.")
+        for name, found in registered.items()
+    } == MODULES
+
+
 def test_every_name_is_what_it_says():
+    # One class has two names, as in transformers 5.
+    aliases = {"LongformerTokenizerFast": "LongformerTokenizer"}
     for name in tf_longformer.__all__:
-        assert getattr(tf_longformer, name).__name__ == name
-    assert tf_longformer.ops.frame.__name__ == "frame"
+        found = getattr(tf_longformer, name).__name__
+        assert found == aliases.get(name, name)
+    assert tf_longformer.attention.gelu.__name__ == "gelu"
 
 
 def test_lists_of_names_agree():
@@ -173,14 +245,13 @@ def test_lists_of_names_agree():
         for node in block.body
         for alias in node.names
     }
-    assert typed.pop("ops") == ""
     assert typed == lazy
 
 
 def test_dir_lists_what_is_not_yet_imported(tmp_path):
     script = "import tf_longformer\nprint(*dir(tf_longformer))\n"
     listed = run(tmp_path, script).stdout.split()
-    assert set(listed) >= {*tf_longformer.__all__, "ops", "__version__"}
+    assert set(listed) >= {*tf_longformer.__all__, "__version__"}
     assert listed == sorted(listed)
 
 
@@ -210,3 +281,35 @@ def test_run_as_module(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("tf-longformer ")
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("create_optimizer", "tf_longformer.make_optimizer"),
+        ("AdamWeightDecay", "exclude_from_weight_decay"),
+        ("DataCollatorWithPadding", "tf_longformer.PaddingCollator"),
+        ("DataCollatorForLanguageModeling", "MaskedLanguageModelCollator"),
+        ("KerasMetricCallback", "`metrics`"),
+        ("PushToHubCallback", "push_to_hub"),
+        ("pipeline", "tf_longformer.tasks"),
+        ("AutoTokenizer", "tf_longformer.LongformerTokenizerFast"),
+        ("AutoConfig", "tf_longformer.LongformerConfig"),
+        ("TFAutoModel", "tf_longformer.TFLongformerModel"),
+        ("TFAutoModelForMaskedLM", "tf_longformer.TFLongformerForMaskedLM"),
+        ("LongformerForMultipleChoice", "TFLongformerForMultipleChoice"),
+        ("TFLongformerForPreTraining", "TFLongformerForMaskedLM"),
+        ("Trainer", "model.fit"),
+    ],
+)
+def test_names_of_transformers(name, instead):
+    with pytest.raises(ImportError, match=f"'{name}'.*{instead}"):
+        exec(f"from tf_longformer import {name}")
+    with pytest.raises(AttributeError, match=f"'{name}'.*{instead}"):
+        getattr(tf_longformer, name)
+
+
+def test_names_that_nobody_knows():
+    with pytest.raises(ImportError, match="cannot import name 'nonsense'"):
+        exec("from tf_longformer import nonsense")
+    assert not hasattr(tf_longformer, "nonsense")

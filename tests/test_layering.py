@@ -14,72 +14,106 @@ import tf_longformer
 PACKAGE = "tf_longformer"
 # Imports go to a lower rank; parts of one rank don't import one another.
 RANKS = {
-    "errors": 0,
-    "atomic_folder": 0,
+    "folders": -1,
+    "errors": -2,
+    "atomic": 0,
     "hub": 0,
-    "keywords": 0,
-    "compat": 0,
+    "presets": 0,
+    "projections": 0,
+    "json_files": 0,
+    "entity_schemes": 0,
+    "list_arguments": 0,
+    "old_keywords": 0,
+    "backend": 0,
+    "keras_private": 0,
+    "keras_registry": 2,
     "configuration": 1,
+    "heads": 0,
+    "families": 0,
+    "old_names": 1,
     "tokenization": 2,
-    "ops": 2,
-    "checkpoints": 2,
+    "attention": 2,
+    "decoding": 2,
+    "vocabulary_loss": 1,
     "losses": 2,
     "outputs": 2,
     "memory": 2,
+    "checkpoints": 3,
     "inputs": 3,
-    "preprocessing": 3,
+    "metrics": 3,
+    "data": 3,
+    "graph_tokenization": 4,
     "layers": 4,
+    "training": 4,
     "models": 5,
-    "export": 6,
+    "exported": 5,
+    "loading": 6,
     "tasks": 6,
+    "explain": 7,
+    "export": 7,
     "serving": 7,
-    "quickstart": 7,
-    "cli": 8,
-    "__main__": 9,
+    "batch": 7,
+    "finetuning": 7,
+    "quickstart": 8,
+    "cli": 9,
+    "__main__": 10,
 }
 # What the ranks would allow.
 FORBIDDEN = {
-    "ops": {"configuration"},
-    "layers": {"tokenization", "checkpoints", "inputs", "preprocessing"},
-    "models": {"tokenization", "preprocessing"},
-    "preprocessing": {"checkpoints", "ops", "losses", "outputs"},
+    "attention": {"configuration"},
+    "layers": {"tokenization", "checkpoints", "data"},
+    "models": {"tokenization", "data"},
+    "data": {"checkpoints", "attention", "losses", "outputs"},
+    "graph_tokenization": {"checkpoints", "attention", "layers", "losses"},
 }
 WITHOUT_BACKEND = {
     "__init__",
     "__main__",
     "errors",
-    "atomic_folder",
+    "folders",
+    "atomic",
+    "entity_schemes",
     "hub",
-    "keywords",
+    "json_files",
+    "metrics",
+    "list_arguments",
+    "old_keywords",
+    "keras_registry",
+    "old_names",
+    "families",
+    "presets",
+    "projections",
     "configuration",
+    "heads",
     "tokenization",
     "checkpoints",
-    "preprocessing",
+    "data",
     "memory",
 }
+# A base name says where to look, once; but a command's module is called after
+# the command.
+TWINS = {"convert"}
 BACKENDS = {"keras", "tensorflow", "jax"}
 # Modules, or all of a part, that TensorFlow belongs to by nature ...
 TENSORFLOW = {
     "export",
+    "exported",
     "quickstart",
-    "preprocessing.graph_merges",
-    "preprocessing.graph_rows",
-    "preprocessing.graph_tokenizer",
-    "preprocessing.graph_words",
-    "preprocessing.text_preprocessor",
-    "serving.saved_model",
-    "serving.warmup",
+    "graph_tokenization",
+    "finetuning.datasets",
+    "finetuning.fine_tune",
+    "finetuning.workers",
 }
 # ... and those that ask it something inside a function, when it is the
 # backend.
 TENSORFLOW_INSIDE = {
-    "compat",
-    "tokenization.tensors",
-    "inputs.checks",
-    "models.replicas",
+    "backend",
+    "tokenization.batch_encoding",
+    "training.compiled_adam",
+    "training.keras_steps",
     "cli.console",
 }
-JAX_INSIDE = {"compat"}
+JAX_INSIDE = {"backend", "keras_private"}
 PRIVATE = {("keras", "src"), ("tensorflow", "python"), ("tf", "python")}
 DEPENDENCIES = {
     *("keras", "numpy", "optree", "h5py", "safetensors", "tokenizers"),
@@ -89,7 +123,6 @@ DEPENDENCIES = {
     *("orjson", "prometheus_client", "starlette", "uvicorn"),
     "h11",  # which comes with uvicorn
 }
-MOST_LINES = 400
 
 
 class Import(NamedTuple):
@@ -102,14 +135,13 @@ class Import(NamedTuple):
 
 
 class Module(NamedTuple):
-    name: str  # below the package: "ops.blocks"
+    name: str  # below the package: "attention.blocks"
     path: Path
     tree: ast.Module
 
     @property
     def part(self) -> str:
-        first = self.name.split(".")[0]
-        return "configuration" if "_configuration" in first else first
+        return self.name.split(".")[0]
 
     def among(self, names: set[str]) -> bool:
         return self.name in names or self.part in names
@@ -189,7 +221,7 @@ def check_outer(module: Module, found: Import) -> Iterator[str]:
         yield "imports relatively"
     elif first not in DEPENDENCIES and first not in sys.stdlib_module_names:
         yield f"imports {first}, which isn't a dependency"
-    if (first, *rest[:1]) in PRIVATE and module.name != "compat":
+    if (first, *rest[:1]) in PRIVATE and module.name != "keras_private":
         yield f"imports the private {first}.{rest[0]}"
     asked_for = module.name in TENSORFLOW_INSIDE and found.inside
     if (
@@ -224,21 +256,8 @@ def check_module(
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             names = (node.value.id, node.attr)
-            if names in PRIVATE and module.name != "compat":
+            if names in PRIVATE and module.name != "keras_private":
                 yield node.lineno, f"touches the private {'.'.join(names)}"
-    if module.part in ("layers", "models"):
-        classes = [
-            node
-            for node in module.tree.body
-            if isinstance(node, ast.ClassDef) and node.name[0] != "_"
-        ]
-        yield from (
-            (node.lineno, f"has a second public class, {node.name}")
-            for node in classes[1:]
-        )
-    lines = len(module.path.read_text("utf-8").splitlines())
-    if lines > MOST_LINES:
-        yield lines, f"has more than {MOST_LINES} lines"
 
 
 def find_cycle(modules: dict[str, Module]) -> list[str]:
@@ -258,6 +277,16 @@ def find_cycle(modules: dict[str, Module]) -> list[str]:
     return []
 
 
+def find_twins(modules: dict[str, Module]) -> set[str]:
+    """Returns base names that two modules have."""
+    names = [
+        module.path.stem
+        for module in modules.values()
+        if module.path.name != "__init__.py"
+    ]
+    return {name for name in names if names.count(name) > 1}
+
+
 def violations(root: Path) -> list[str]:
     modules = read(root)
     found = [
@@ -274,16 +303,32 @@ def test_package():
     assert violations(root) == []
 
 
+def test_a_base_name_stands_for_one_module(tmp_path):
+    root = Path(tf_longformer.__file__).parent
+    assert find_twins(read(root)) == TWINS
+    for name in ("a/x.py", "b/x.py", "b/y.py", "a/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert find_twins(read(tmp_path)) == {"x"}
+
+
 @pytest.mark.parametrize(
     ("file", "source", "message"),
     [
-        ("ops/a.py", "import tensorflow as tf", "imports tensorflow"),
-        ("ops/a.py", "from tf_longformer import losses", "imports losses"),
-        ("ops/a.py", "from tf_longformer.configuration import X", "not know"),
-        ("ops/a.py", "import jax", "imports jax"),
+        ("attention/a.py", "import tensorflow as tf", "imports tensorflow"),
+        (
+            "attention/a.py",
+            "from tf_longformer import losses",
+            "imports losses",
+        ),
+        (
+            "attention/a.py",
+            "from tf_longformer.configuration import X",
+            "not know",
+        ),
+        ("attention/a.py", "import jax", "imports jax"),
         ("layers/a.py", "from tf_longformer.models.b import C", "isn't below"),
-        ("layers/a.py", "import tf_longformer.inputs", "must not know inputs"),
-        ("layers/a.py", "class A: ...\nclass B: ...", "second public class"),
+        ("layers/a.py", "import tf_longformer.data", "must not know data"),
         ("layers/a.py", "from tf_longformer import TFLongformerModel", "below"),
         ("models/a.py", "def f():\n  import tensorflow", "imports tensorflow"),
         ("models/a.py", "import keras\nkeras.src.x()", "touches the private"),
@@ -296,31 +341,41 @@ def test_package():
         ("models/a.py", "import torch", "imports torch"),
         ("models/a.py", "import requests", "isn't a dependency"),
         ("models/a.py", "import tf_longformer.cli.app", "imports cli"),
-        ("compat.py", "import tensorflow", "outside functions"),
-        ("configuration.py", "def f():\n  import keras", "no backend"),
-        ("_configuration_x.py", "import keras", "no backend"),
-        ("_configuration_x.py", "import tf_longformer.losses", "isn't below"),
-        ("tokenization/a.py", "from tf_longformer import ops", "isn't below"),
+        ("backend.py", "import tensorflow", "outside functions"),
+        ("configuration/a.py", "def f():\n  import keras", "no backend"),
+        ("configuration/x.py", "import keras", "no backend"),
+        ("configuration/x.py", "import tf_longformer.losses", "isn't below"),
+        (
+            "tokenization/a.py",
+            "from tf_longformer import attention",
+            "isn't below",
+        ),
         ("checkpoints/a.py", "import keras", "no backend"),
-        ("tokenization/tensors.py", "import tensorflow", "no backend"),
-        ("preprocessing/labels.py", "import keras", "no backend"),
-        ("preprocessing/graph_rows.py", "import tensorflow", None),
-        ("preprocessing/a.py", "import tf_longformer.ops.a", "not know ops"),
-        ("tokenization/tensors.py", "def f():\n  import jax", "no backend"),
-        ("tokenization/tensors.py", "def f():\n  import tensorflow", None),
+        ("tokenization/batch_encoding.py", "import tensorflow", "no backend"),
+        ("data/labels.py", "import keras", "no backend"),
+        ("graph_tokenization/dense_rows.py", "import tensorflow", None),
+        ("data/a.py", "import tf_longformer.attention.a", "not know"),
+        (
+            "tokenization/batch_encoding.py",
+            "def f():\n  import jax",
+            "no backend",
+        ),
+        (
+            "tokenization/batch_encoding.py",
+            "def f():\n  import tensorflow",
+            None,
+        ),
         ("cli/a.py", "import keras", "before the command"),
-        ("new.py", "import tf_longformer.ops", "has no rank"),
-        ("losses.py", "x = 1\n" * 401, "more than 400 lines"),
+        ("new.py", "import tf_longformer.attention", "has no rank"),
         ("losses.py", "import tf_longformer.losses", None),
-        ("ops/a.py", "import tf_longformer.ops.b", "a cycle"),
-        ("compat.py", "def f():\n  import jax, tensorflow", None),
+        ("attention/a.py", "import tf_longformer.attention.b", "a cycle"),
+        ("backend.py", "def f():\n  import jax, tensorflow", None),
         ("cli/a.py", "from tf_longformer import __version__", None),
-        ("models/a.py", "class A: ...\nclass _B: ...", None),
         ("models/a.py", "from tf_longformer import LongformerConfig", None),
         (
-            "ops/a.py",
+            "attention/a.py",
             "from typing import TYPE_CHECKING\n"
-            "if TYPE_CHECKING:\n  import tf_longformer.ops.b",
+            "if TYPE_CHECKING:\n  import tf_longformer.attention.b",
             None,
         ),
     ],
@@ -328,17 +383,17 @@ def test_package():
 def test_planted(tmp_path, file, source, message):
     planted = {
         "models/b.py": "class C: ...",
-        "ops/b.py": "import tf_longformer.ops.a",
-        "ops/a.py": "",
+        "attention/b.py": "import tf_longformer.attention.a",
+        "attention/a.py": "",
         "losses.py": "",
-        "configuration.py": "class LongformerConfig: ...",
+        "configuration/__init__.py": "class LongformerConfig: ...",
         file: source,
     }
     for name, text in planted.items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    for folder in ("cli", "inputs", "models", "ops"):
+    for folder in ("cli", "data", "models", "attention"):
         (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / "__init__.py").touch()
     (tmp_path / "cli/app.py").touch()

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tf_longformer import losses
+from tf_longformer.vocabulary_loss import vocabulary_logits
 
 
 def value(terms):
@@ -31,6 +32,57 @@ def test_cross_entropy_skips_ignored_labels(rng):
     total, weight = losses.cross_entropy(labels, tf.constant(logits))
     assert np.isclose(total, -picked[kept].sum())
     assert float(weight) == 7
+
+
+# No token, no label, fewer than a piece, a piece, one more, several.
+@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+def test_loss_without_logits(mode, rng):
+    """Value and gradients are those of the loss of all logits."""
+
+    def with_gradients(function, *tensors):
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            loss = losses.mean(*function(*tensors))
+        return [loss, *tape.gradient(loss, tensors)]
+
+    def both(states, matrix, bias, labels, weight):
+        return [
+            with_gradients(function, states, matrix, bias)
+            for function in (
+                lambda *x: losses.vocabulary_cross_entropy(labels, x, weight),
+                lambda *x: losses.cross_entropy(
+                    labels, vocabulary_logits(*x), weight
+                ),
+            )
+        ]
+
+    specs = [
+        tf.TensorSpec([None, None, 6], "float64"),
+        tf.TensorSpec([30, 6], "float64"),
+        tf.TensorSpec([30], "float64"),
+        tf.TensorSpec([None, None], "int32"),
+        tf.TensorSpec([None], "float64"),
+    ]
+    if mode != "eager":
+        both = tf.function(both, specs, jit_compile=mode == "xla")
+    matrix, bias = rng.standard_normal((30, 6)), rng.standard_normal(30)
+    for count, labelled in (
+        *((0, 0), (9, 0), (300, 40), (257, 256), (257, 257), (700, 600)),
+    ):
+        labels = np.full(2 * count, -100)
+        labels[rng.permutation(2 * count)[:labelled]] = rng.integers(
+            0, 30, labelled
+        )
+        ours, theirs = both(
+            tf.constant(rng.standard_normal((2, count, 6))),
+            tf.constant(matrix),
+            tf.constant(bias),
+            tf.constant(labels.reshape(2, count), "int32"),
+            tf.constant([0.5, 2.0], "float64"),
+        )
+        assert (float(ours[0]) > 0) == (labelled > 0)
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-14)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])

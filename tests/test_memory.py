@@ -48,6 +48,13 @@ def test_what_costs_more():
     assert mixed.weights == training.weights
 
 
+@pytest.mark.parametrize("field", ["vocab_size", "intermediate_size"])
+def test_a_model_larger_than_the_machine(field):
+    config = LongformerConfig(**{field: 10**10})
+    with pytest.raises(ValueError, match=rf"GiB\. Check.* {field}=10"):
+        TFLongformerModel(config)
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

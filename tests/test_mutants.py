@@ -20,23 +20,23 @@ pytestmark = pytest.mark.slow
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "tf_longformer"
 COPIED = (
-    "checks.py",
     "golden",
+    "helpers",
     "models",
     "oracles",
-    "preprocessing",
+    "attention",
+    "data",
+    "graph_tokenization",
     "tokenization",
-    "test_attention_blocks.py",
-    "test_attention_reference.py",
     "test_golden.py",
 )
-ATTENTION = "test_attention_reference.py::test_eager"
-BLOCKS = "test_attention_blocks.py::test_blocks"
-GRADIENTS = "test_attention_reference.py::test_gradients"
+ATTENTION = "attention/test_against_dense.py::test_eager"
+BLOCKS = "attention/test_windowed.py::test_blocks"
+GRADIENTS = "attention/test_against_dense.py::test_gradients"
 WEIGHTS = "test_golden.py::test_every_bias_lies_with_its_matrix"
 TEXTS = "tokenization/test_golden_texts.py::test_small"
-MERGES = "tokenization/test_agreement.py::test_merges_in_any_order"
-GRAPH = "preprocessing/test_text_preprocessor.py::test_merges_in_any_order"
+WORDS = "graph_tokenization/test_text_preprocessor.py::test_any_text"
+GRAPH = "graph_tokenization/test_text_preprocessor.py::test_merges_in_any_order"
 # Makes sure that it is the copy; a failure need not be made smaller.
 CONFTEST = """
 import pathlib
@@ -53,56 +53,56 @@ hypothesis.settings.load_profile("mutants")
 MUTANTS = (
     (
         "the window's left edge is off by one",
-        "ops/band.py",
-        "ops.abs(offset) <= band.radius",
-        "(offset <= band.radius) & (offset > -band.radius)",
+        "attention/blocking.py",
+        "ops.abs(offset) <= blocking.radius",
+        "(offset <= blocking.radius) & (offset > -blocking.radius)",
         ATTENTION,
     ),
     (
         "the window's right edge is off by one",
-        "ops/band.py",
-        "ops.abs(offset) <= band.radius",
-        "(offset < band.radius) & (offset >= -band.radius)",
+        "attention/blocking.py",
+        "ops.abs(offset) <= blocking.radius",
+        "(offset < blocking.radius) & (offset >= -blocking.radius)",
         ATTENTION,
     ),
     (
         "the last global token is dropped",
-        "ops/chunks.py",
-        "used = start + lanes < ops.expand_dims(plan.count, 1)",
-        "used = start + lanes < ops.expand_dims(plan.count, 1) - 1",
+        "attention/roles.py",
+        "slot_used=number < ops.expand_dims(num_globals, 1),",
+        "slot_used=number < ops.expand_dims(num_globals, 1) - 1,",
         BLOCKS,
     ),
     (
         "global tokens beyond the first chunk are dropped",
-        "ops/chunks.py",
-        "chunks = ceil_div(plan.most - GLOBAL_COLUMNS, GLOBAL_CHUNK)",
-        "chunks = ceil_div(plan.most - GLOBAL_CHUNK, GLOBAL_CHUNK)",
+        "attention/blocking.py",
+        "chunks = ceil_div(roles.max_globals - GLOBAL_COLUMNS, GLOBAL_CHUNK)",
+        "chunks = ceil_div(roles.max_globals - GLOBAL_CHUNK, GLOBAL_CHUNK)",
         BLOCKS,
     ),
     (
         "a global token counts in the window too",
-        "ops/plan.py",
-        "local_key = ops.logical_and(attended, ops.logical_not(is_global))",
-        "local_key = attended",
+        "attention/blocking.py",
+        "key_scores = added_scores(roles.is_local)",
+        "key_scores = added_scores(roles.attended)",
         BLOCKS,
     ),
     (
         "padding is seen through the window",
-        "ops/plan.py",
-        "local_key = ops.logical_and(attended, ops.logical_not(is_global))",
-        "local_key = ops.logical_not(is_global)",
+        "attention/blocking.py",
+        "key_scores = added_scores(roles.is_local)",
+        "key_scores = added_scores(ops.logical_not(roles.is_global))",
         ATTENTION,
     ),
     (
         "padding is seen by global tokens",
-        "ops/global_rows.py",
-        "ops.where(attended, 0.0, MASKED_SCORE)",
-        "ops.where(attended, 0.0, 0.0)",
+        "attention/globals.py",
+        "added = per_key(added_scores(roles.attended))",
+        "added = per_key(0.0 * added_scores(roles.attended))",
         ATTENTION,
     ),
     (
         "global padding stays global",
-        "ops/plan.py",
+        "attention/roles.py",
         "    is_global = ops.logical_and(\n"
         '        attended, ops.cast(global_attention_mask, "bool")\n'
         "    )\n",
@@ -111,15 +111,15 @@ MUTANTS = (
     ),
     (
         "the gradient forgets the softmax's mean",
-        "ops/local_gradient.py",
+        "attention/windowed_gradient.py",
         "weights * (weights_gradient - delta)",
         "weights * weights_gradient",
         GRADIENTS,
     ),
     (
         "the gradient of global keys is lost",
-        "ops/local_gradient.py",
-        "return gradient + place_tokens(ops.sum(columns, axis=0), work.plan)",
+        "attention/windowed_gradient.py",
+        "return gradient + place_slots(ops.sum(columns, axis=0), roles)",
         "return gradient",
         BLOCKS,
     ),
@@ -139,30 +139,28 @@ MUTANTS = (
     ),
     (
         "of several spaces none belongs to the next word",
-        "tokenization/characters.py",
-        "|[{space}]+(?![^{space}])|",
-        "|",
+        "graph_tokenization/words.py",
+        "~after_space | before_word",
+        "~after_space",
+        WORDS,
+    ),
+    (
+        "rows are padded on the side that is cut",
+        "tokenization/pipeline.py",
+        '"direction": layout.padding_side',
+        '"direction": layout.truncation_side',
         TEXTS,
     ),
     (
-        "pieces of a pair come in another order",
-        "tokenization/encoding.py",
-        "            for left in self.overflowing\n"
-        "            for right in (other, *other.overflowing)\n",
-        "            for right in (other, *other.overflowing)\n"
-        "            for left in self.overflowing\n",
-        TEXTS,
-    ),
-    (
-        "a merge that another one overtook is made all the same",
-        "tokenization/merging.py",
-        "if found is None or found[1] != joined:",
-        "if found is None:",
-        MERGES,
+        "in the graph a merge doesn't wait for one that it makes possible",
+        "graph_tokenization/merges.py",
+        "if np.any(table.waits):",
+        "if False:",
+        GRAPH,
     ),
     (
         "in the graph all of several equal pairs are merged at once",
-        "preprocessing/graph_merges.py",
+        "graph_tokenization/merges.py",
         "& ((place - tf.gather(run_place, run)) % 2 == 0)",
         "",
         GRAPH,

@@ -12,6 +12,8 @@ from typing import Any
 
 from keras import ops
 
+from tf_longformer.vocabulary_loss import token_losses
+
 IGNORE_INDEX = -100
 
 
@@ -42,9 +44,45 @@ def _weighted(losses: Any, counts: Any, sample_weight: Any) -> tuple:
     return ops.sum(losses), ops.sum(counts)
 
 
-def _wide(x: Any) -> Any:
-    """Casts to float32, or leaves float64 alone."""
+def _at_least_float32(x: Any) -> Any:
+    """Casts narrower types to float32, and leaves float64 as it is."""
     return x if x.dtype == "float64" else ops.cast(x, "float32")
+
+
+def counted_classes(labels: Any, logits: Any) -> Any:
+    """Returns which class numbers count.
+
+    Args:
+        labels: tensor of `logits`' shape without the last axis, or with one
+            of one element in its place; or of anything else, such as one-hot.
+        logits: float tensor `[..., classes]`.
+
+    Returns:
+        bool tensor of `logits`' shape without the last axis, or `None` where
+        labels aren't class numbers.
+    """
+    if logits.shape[-1] == 1:
+        # A number, such as a regression's.
+        return None
+    if len(labels.shape) == len(logits.shape):
+        if labels.shape[-1] != 1:
+            return None
+        labels = ops.reshape(labels, ops.shape(logits)[:-1])
+    return ops.not_equal(labels, IGNORE_INDEX)
+
+
+def counted_positions(labels: Any, logits: Any) -> Any:
+    """Returns which positions lie within the sequence, and so count.
+
+    Args:
+        labels: tensor `[batch]` or `[batch, 1]`.
+        logits: float tensor `[batch, seq]`.
+
+    Returns:
+        bool tensor `[batch]`.
+    """
+    labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
+    return ops.logical_and(labels >= 0, labels < ops.shape(logits)[1])
 
 
 def cross_entropy(
@@ -66,13 +104,13 @@ def cross_entropy(
     Returns:
         Sum of the losses and number of labels that count, scalars.
     """
-    logits = _wide(logits)
-    # In a graph whose shapes are free, labels of another size fail here
-    # and are not broadcast.
+    logits = _at_least_float32(logits)
+    # In a graph of free shapes, labels of another size fail here; without the
+    # reshape they would be broadcast.
     labels = ops.reshape(ops.cast(labels, "int32"), ops.shape(logits)[:-1])
     counted = ops.not_equal(labels, ignore_index)
     safe = ops.where(counted, labels, 0)
-    # One label a row: picked by a gather, not by a one-hot of the vocabulary.
+    # A gather: a one-hot of the vocabulary would be as large as the logits.
     picked = ops.squeeze(
         ops.take_along_axis(logits, ops.expand_dims(safe, -1), axis=-1), -1
     )
@@ -83,6 +121,35 @@ def cross_entropy(
         counts,
         sample_weight,
     )
+
+
+def vocabulary_cross_entropy(
+    labels: Any, factors: tuple[Any, Any, Any], sample_weight: Any = None
+) -> tuple[Any, Any]:
+    """`cross_entropy` of `vocabulary_logits(*factors)`, which aren't made.
+
+    Args:
+        labels: integer tensor of as many elements as there are states.
+        factors: states `[..., hidden]`, matrix and bias, as
+            `vocabulary_loss.vocabulary_logits` takes them.
+        sample_weight: tensor of the first axes of the states, or `None`.
+
+    Returns:
+        Sum of the losses and number of labels that count, scalars.
+    """
+    states, matrix, bias = factors
+    shape = ops.shape(states)[:-1]
+    labels = ops.reshape(ops.cast(labels, "int32"), shape)
+    counted = ops.not_equal(labels, IGNORE_INDEX)
+    losses = token_losses(
+        ops.reshape(states, (-1, states.shape[-1])),
+        matrix,
+        bias,
+        ops.reshape(ops.where(counted, labels, 0), (-1,)),
+        ops.reshape(counted, (-1,)),
+    )
+    counts = ops.cast(counted, losses.dtype)
+    return _weighted(ops.reshape(losses, shape), counts, sample_weight)
 
 
 def mean_squared_error(
@@ -98,7 +165,7 @@ def mean_squared_error(
     Returns:
         Sum of the losses and number of elements, scalars.
     """
-    logits = _wide(logits)
+    logits = _at_least_float32(logits)
     losses = ops.square(logits - ops.cast(labels, logits.dtype))
     return _weighted(losses, ops.ones_like(losses), sample_weight)
 
@@ -116,7 +183,7 @@ def binary_cross_entropy(
     Returns:
         Sum of the losses and number of elements, scalars.
     """
-    logits = _wide(logits)
+    logits = _at_least_float32(logits)
     labels = ops.cast(labels, logits.dtype)
     losses = ops.softplus(logits) - labels * logits
     return _weighted(losses, ops.ones_like(losses), sample_weight)
@@ -139,7 +206,7 @@ def span(
     Returns:
         Sum of the losses and number of labels that count, scalars.
     """
-    labels = ops.cast(labels, "int32")
-    inside = ops.logical_and(labels >= 0, labels < ops.shape(logits)[1])
+    inside = counted_positions(labels, logits)
+    labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
     labels = ops.where(inside, labels, IGNORE_INDEX)
     return cross_entropy(labels, logits, sample_weight)

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import sys
 from pathlib import Path
 
 from tf_longformer.configuration import LongformerConfig
+from tf_longformer.errors import shown
 
 # What Keras, TensorFlow and their thread pools take, before any weight.
 _RUNTIME = 680 * 2**20
-# Numbers of a token that are alive at once, in units of the width of the
-# hidden states and of the feed-forward part: set right by measurements on the
-# CPU (benchmarks/README.md).
+# How many numbers a token has in memory at once: so many times the hidden size
+# and so many times the intermediate size. Fitted to measurements on the CPU
+# (benchmarks/README.md).
 _FORWARD = (6.0, 1.0)
 _KEPT = (12.5, 1.0)
 _KEPT_CHECKPOINTED = (2.0, 0.0)
 _BACKWARD = (20.0, 3.0)
-# Weights, gradients and Adam's two moments. The update itself, at the end,
-# takes a share of them again, and the largest table's gradient is dense.
+# Weights, gradients and Adam's two moments.
 _TRAINING_COPIES = 4
+# The dense gradient of the word embeddings takes so many times their size, and
+# where Keras itself updates the weights, this share of all copies comes on top.
+_TABLES = 1.5
 _UPDATE = 0.42
-_TABLES = 2
 _BYTES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2}
-# Attention's gradients and the norms are float32 under every policy.
+# Bytes of a number under mixed policies, on average: attention's gradients and
+# the norms are float32 under every policy, the rest has 2 bytes.
 _MIXED_TRAINING_BYTES = 2.6
 
 
@@ -87,7 +91,7 @@ def estimate_memory(
     if compute not in _BYTES:
         raise ValueError(
             "`policy` must name a dtype policy of Keras. Received: "
-            f"policy={policy!r}. Use one of "
+            f"policy={shown(policy)}. Use one of "
             f"{sorted(_BYTES)}, or mixed_float16 or mixed_bfloat16."
         )
     stored = 4 if policy.startswith("mixed_") else _BYTES[compute]
@@ -104,7 +108,7 @@ def estimate_memory(
     weights = stored * count_parameters(config)
     table = stored * config.vocab_size * hidden
     if not training:
-        # Creating the largest table takes one and a half of it.
+        # Creating the word embeddings takes another 1.5 times their size.
         return MemoryEstimate(
             _RUNTIME, weights, 0, int(1.5 * table) + activations(_FORWARD)
         )
@@ -116,9 +120,15 @@ def estimate_memory(
     else:
         kept = layers * activations(_KEPT)
     weights *= _TRAINING_COPIES
-    # What was kept is free again when the weights are updated.
-    working = max(working, int(_UPDATE * weights) - kept)
-    return MemoryEstimate(_RUNTIME, weights, kept, working + _TABLES * table)
+    # As in `tf_longformer.training.compiled_adam`.
+    is_compiled = sys.platform == "linux" and (
+        policy == "float32" or policy.startswith("mixed_")
+    )
+    if not is_compiled:
+        # What was kept is free again when the weights are updated.
+        working = max(working, int(_UPDATE * weights) - kept)
+    working += int(_TABLES * table)
+    return MemoryEstimate(_RUNTIME, weights, kept, working)
 
 
 def count_parameters(config: LongformerConfig) -> int:
@@ -133,8 +143,8 @@ def count_parameters(config: LongformerConfig) -> int:
         + config.max_position_embeddings
         + config.type_vocab_size
     )
-    # Six projections and the output's, the two products within, and the
-    # gains and offsets of two norms.
+    # Seven square projections (query, key and value, local and global, and
+    # the output), two feed-forward products, scales and offsets of two norms.
     layer = (
         7 * (hidden + 1) * hidden
         + (hidden + 1) * inner
@@ -144,6 +154,40 @@ def count_parameters(config: LongformerConfig) -> int:
     return (rows + 2) * hidden + config.num_hidden_layers * layer
 
 
+def require_memory(config: LongformerConfig, dtype: str) -> None:
+    """Raises if a model's weights alone are larger than the machine's memory.
+
+    Args:
+        config: `LongformerConfig`.
+        dtype: str, the type of the weights.
+
+    Raises:
+        ValueError: with what they would take.
+    """
+    weights = _BYTES.get(dtype, 4) * count_parameters(config)
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows; unknown names
+        return
+    if weights > memory:
+        sizes = ", ".join(
+            f"{name}={getattr(config, name)}"
+            for name in (
+                "vocab_size",
+                "hidden_size",
+                "intermediate_size",
+                "num_hidden_layers",
+                "max_position_embeddings",
+                "type_vocab_size",
+            )
+        )
+        raise ValueError(
+            "A model must fit into the machine's memory. Received: a "
+            f"configuration whose weights take {weights / 2**30:,.0f} GiB, on "
+            f"a machine of {memory / 2**30:,.0f} GiB. Check {sizes}."
+        )
+
+
 def peak_bytes() -> int | None:
     """Returns the largest resident size that this process has had.
 
@@ -151,8 +195,8 @@ def peak_bytes() -> int | None:
         int, in bytes; `None` where the system doesn't say.
     """
     try:
-        # Linux's counter of `getrusage` goes on from the process that has
-        # started this one; this one does not.
+        # On Linux `getrusage` also counts the peak of the parent before this
+        # process was started; `VmHWM` doesn't.
         status = Path("/proc/self/status").read_text("utf-8")
         return 1024 * int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0])
     except (OSError, IndexError):

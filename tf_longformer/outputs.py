@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-from tf_longformer.compat import register_output_class
+from tf_longformer.errors import shown
+from tf_longformer.keras_private import register_output_class
 
 
 class ModelOutput(OrderedDict):
@@ -22,6 +23,9 @@ class ModelOutput(OrderedDict):
     """
 
     fields: tuple[str, ...] = ()
+    # Names of attributes that are no fields: what the head's loss is worked
+    # out from, if not from the fields.
+    for_loss: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -31,11 +35,13 @@ class ModelOutput(OrderedDict):
     def __init__(self, *args: Any, keep_none: bool = False, **fields: Any):
         super().__init__()
         given = OrderedDict(*args, **fields)
+        for name in self.for_loss:
+            setattr(self, name, given.pop(name, None))
         unknown = set(given) - set(self.fields)
         if unknown:
             raise TypeError(
                 f"{type(self).__name__} has the fields {self.fields}. "
-                f"Received: {sorted(unknown)}. Leave those out."
+                f"Received: {shown(sorted(unknown))}. Leave those out."
             )
         for name in self.fields:
             if name in given and (keep_none or given[name] is not None):
@@ -45,7 +51,7 @@ class ModelOutput(OrderedDict):
         if name in type(self).fields:
             return self.get(name)
         raise AttributeError(
-            f"{type(self).__name__!r} object has no attribute {name!r}"
+            f"{type(self).__name__!r} object has no attribute {shown(name)}"
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -115,11 +121,14 @@ class TFLongformerMaskedLMOutput(ModelOutput):
 
     Attributes:
         loss: scalar, where labels were given.
-        logits: `[batch, seq, vocab_size]`.
+        logits: `[batch, seq, vocab_size]`. A graph doesn't make them where
+            nothing but the loss is asked for.
         hidden_states: as in `TFLongformerBaseModelOutput`.
         attentions: as there.
         global_attentions: as there.
     """
+
+    for_loss = ("logit_factors",)
 
     loss: Any
     logits: Any

@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from tf_longformer.checkpoints.hdf5_file import Hdf5File
-from tf_longformer.checkpoints.keras_archive import KerasArchive
+from tf_longformer.checkpoints.files.hdf5_file import Hdf5File
+from tf_longformer.checkpoints.files.keras_archive import KerasArchive
 from tf_longformer.errors import CheckpointError
 
 ONES = np.ones((4, 4), "float32")

@@ -69,7 +69,7 @@ def load(name, **options):
     """Loads all arrays, without a backend."""
     location = locate(name, **options)
     LongformerConfig.from_dict(location.config_fields())
-    file = location.open()
+    file = location.read(False)[1](LongformerConfig())
     return {name: file.read(name) for name in file.tensors}
 
 
@@ -147,17 +147,24 @@ def test_offline_without_a_cache(hub, monkeypatch, tmp_path):
 
 @needs_new_library
 def test_no_connection_and_no_cache(hub, monkeypatch):
+    """It is said at once: the library would pause five times."""
     from huggingface_hub import constants
 
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    monkeypatch.setattr(
-        constants,
-        "HUGGINGFACE_CO_URL_TEMPLATE",
-        "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}",
-    )
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(OSError, match="can't be reached"):
-        load(REPO)
+    def pause(seconds):
+        raise AssertionError(f"it waited for {seconds} s")
+
+    monkeypatch.setattr("time.sleep", pause)
+    for url in ("http://127.0.0.1:9", "http://host.invalid"):
+        monkeypatch.setattr(
+            constants,
+            "HUGGINGFACE_CO_URL_TEMPLATE",
+            url + "/{repo_id}/resolve/{revision}/{filename}",
+        )
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        with pytest.raises(OSError, match="can't be reached"):
+            load(REPO)
+        with pytest.raises(OSError, match="can't be reached"):
+            LongformerTokenizerFast.from_pretrained(REPO)
 
 
 def test_no_such_model(hub):
@@ -217,8 +224,9 @@ def test_an_interrupted_transfer_is_resumed(hub):
     # The library keeps what it has in pieces of 10 MB.
     content = np.random.default_rng(0).bytes(24 << 20)
     hub.files[REPO]["large"] = content
+    location = locate(REPO)
     hub.break_after = 15 << 20
-    path = locate(REPO).find("large")
+    path = location.find("large")
     assert path.read_bytes() == content
     assert len(hub.ranges) == 1
     assert hub.ranges[0] >= 10 << 20
@@ -239,8 +247,33 @@ def test_an_interrupted_process_leaves_no_half_file(hub, hf, monkeypatch):
         patch.setattr(hub_server._Handler, "give", broken)
         patch.setattr("time.sleep", lambda _: None)
         with pytest.raises(OSError, match="can't be"):
-            location.open()
+            location.read(False)[1](LongformerConfig())
     assert load(REPO)
+
+
+def test_an_adapter_on_the_hub(hub, adapters):
+    """Its base is another model there, of the revision that it names."""
+    case = adapters / "choices"
+    add(hub, "a/base", case / "base")
+    add(hub, "a/adapter", case / "adapter")
+    fields = json.loads(hub.files["a/adapter"]["adapter_config.json"])
+
+    def name_base(repo, base):
+        changed = {"base_model_name_or_path": base, "revision": "v1"}
+        text = json.dumps({**fields, **changed})
+        hub.files[repo]["adapter_config.json"] = text.encode()
+
+    name_base("a/adapter", "a/base")
+    found, wanted = load("a/adapter"), load(case / "adapter")
+    assert found.keys() == wanted.keys()
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(found[name], array)
+    assert "v1" in revisions(hub)
+    # A repository there names no folder here.
+    add(hub, "a/other", case / "adapter")
+    name_base("a/other", str(case / "base"))
+    with pytest.raises(CheckpointError, match="base of an adapter must be a"):
+        load("a/other")
 
 
 def test_a_preset(hub, hf):
@@ -290,14 +323,16 @@ def test_no_tokenizer(hub):
 
 def test_a_preset_with_its_tokenizer(hub, hf, tokenizer, tmp_path):
     from tf_longformer.cli.app import main
-    from tf_longformer.export.checkpoint import load_tokenizer
+    from tf_longformer.loading import Checkpoint
 
     name = "longformer-base-4096"
     for folder in (hf / HEAD / "torch", tmp_path / "tokenizer"):
         add(hub, f"allenai/{name}", folder)
     loaded = LongformerTokenizerFast.from_pretrained(name)
     assert loaded.get_vocab() == tokenizer.get_vocab()
-    assert load_tokenizer(name).get_vocab() == tokenizer.get_vocab()
+    assert (
+        Checkpoint(name).load_tokenizer().get_vocab() == tokenizer.get_vocab()
+    )
     (tmp_path / "in").write_text('{"text": "ab"}', "utf-8")
     with pytest.raises(SystemExit) as done:
         main(["predict", name, str(tmp_path / "in"), str(tmp_path / "out")])

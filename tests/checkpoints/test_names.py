@@ -8,6 +8,8 @@ from checkpoints import files
 import tf_longformer
 from tf_longformer import LongformerConfig
 from tf_longformer.checkpoints import names
+from tf_longformer.heads import BARE
+from tf_longformer.heads import HEADS
 
 CONFIG = {
     "attention_window": 4,
@@ -35,7 +37,7 @@ def test_table_has_the_model_and_no_more(head):
         for weight in model.weights
         if "seed_generator" not in weight.path
     }
-    table = names.weights(config, names.HEADS[f"Longformer{head}"])
+    table = names.weights(config, HEADS[f"Longformer{head}"])
     assert ours == {path: weight.shape for path, weight in table.items()}
     for attribute in ("torch", "tensorflow", "keras"):
         found = [getattr(weight, attribute) for weight in table.values()]
@@ -61,7 +63,7 @@ def test_published_sizes():
     for fields, count in ((base, 148_659_456), (large, 434_600_960)):
         config = LongformerConfig(**fields)
         total = 0
-        for weight in names.weights(config, names.HEADS[names.BARE]).values():
+        for weight in names.weights(config, HEADS[BARE]).values():
             size = 1
             for length in weight.shape:
                 size *= length

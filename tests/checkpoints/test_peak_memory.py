@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from tf_longformer import LongformerConfig
-from tf_longformer import atomic_folder
+from tf_longformer import atomic
 from tf_longformer.checkpoints import names
-from tf_longformer.checkpoints import saving
+from tf_longformer.checkpoints import save
+from tf_longformer.heads import BARE
+from tf_longformer.heads import HEADS
 
 SCRIPT = Path(__file__).with_name("measure_memory.py")
 # The model at the size of the large one, 1.7 GB.
@@ -31,16 +33,16 @@ LARGE = {
 @pytest.mark.slow
 def test_the_large_model(tmp_path):
     config = LongformerConfig(**LARGE)
-    weights = names.weights(config, names.HEADS[names.BARE])
-    source = saving.Source(
-        names.BARE,
+    weights = names.weights(config, HEADS[BARE])
+    source = save.Source(
+        BARE,
         list(weights.values()),
         dict.fromkeys(weights, np.dtype("float32")),
         lambda weight: np.full(weight.shape, 0.5, "float32"),
     )
-    form = saving.check_format("safetensors")
-    with atomic_folder.replacing(tmp_path) as replacement:
-        saving.write(replacement, tmp_path, form, source)
+    target = save.check_target(tmp_path, "safetensors")
+    with atomic.replacing_files(tmp_path) as replacement:
+        save.write(replacement, target, source)
         config.save_pretrained(replacement.path)
     done = subprocess.run(
         [sys.executable, str(SCRIPT), str(tmp_path), "TFLongformerModel"],

@@ -14,7 +14,7 @@ from checkpoints import fake_torch
 from checkpoints.fake_torch import Raw
 from checkpoints.fake_torch import View
 
-from tf_longformer.checkpoints.torch_file import TorchFile
+from tf_longformer.checkpoints.files.torch_file import TorchFile
 from tf_longformer.errors import CheckpointError
 
 STORAGES = {
@@ -75,7 +75,7 @@ def test_views_of_shared_storages(write):
         assert file.tensors[name].shape == view.shape
 
 
-@pytest.mark.parametrize("name", ["state_dict", "model_state_dict"])
+@pytest.mark.parametrize("name", ["state_dict", "model_state_dict", "net"])
 def test_checkpoints_of_training_programs(write, name):
     items = {
         "epoch": Raw(b"K\x03"),
@@ -87,6 +87,24 @@ def test_checkpoints_of_training_programs(write, name):
         name: {"a": VIEWS["part"], "b": VIEWS["half"], "n": Raw(b"N")},
     }
     assert sorted(TorchFile(write(items)).tensors) == ["a", "b"]
+
+
+def test_state_dicts_in_dicts(write):
+    """The one with word embeddings, by whatever keys."""
+    words = "longformer.embeddings.word_embeddings.weight"
+    model = {words: VIEWS["part"], "b": VIEWS["half"]}
+    average = {words: VIEWS["half"]}
+    others = {"step": VIEWS["half"], "optimizer": {"m": {"b": VIEWS["part"]}}}
+    for items in (
+        {**others, "module": model},
+        {**others, "anything": model},
+        {**others, "a": {"weights": model}},
+        {"ema": average, "model": model, **others},
+        {**model, "inner": average},
+    ):
+        assert sorted(TorchFile(write(items)).tensors) == sorted(model)
+    with pytest.raises(CheckpointError, match="'query', 'text': save one"):
+        TorchFile(write({"query": model, "text": average}))
 
 
 @pytest.mark.parametrize(

@@ -167,3 +167,55 @@ def test_another_backend_is_refused(tmp_path):
     assert finished.stderr.count("\n") == 1
     assert "KERAS_BACKEND=tensorflow" in finished.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def _stderr_of(script):
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, env=_environment()
+    )
+    return done.returncode, done.stderr.decode()
+
+
+def _environment():
+    return {n: v for n, v in os.environ.items() if n != "TF_CPP_MIN_LOG_LEVEL"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
+def test_start_up_hides_no_error():
+    """Not one that ends the process, nor what Python says."""
+    code, err = _stderr_of(
+        """
+import os, sys
+from tf_longformer.cli.console import _without_start_up_messages
+with _without_start_up_messages():
+    for line in (
+        "WARNING: All log messages before absl::InitializeLog() is called",
+        "I0000 00:00:1795920328.415530    8907 port.cc:153] oneDNN is on.",
+        "2026-01-01 00:00:00.000000: I tensorflow/x.cc:1] This TensorFlow",
+        "To enable the following instructions: AVX2, in other operations,",
+        "E0000 00:00:1.2 7 cuda_fft.cc:4] Unable to register cuFFT factory: x",
+        "E0000 00:00:1.2 7 cuda_driver.cc:4] failed call to cuInit: broken",
+    ):
+        os.write(2, f"{line}\\n".encode())
+    print("of Python", file=sys.stderr)
+    os.write(2, b"F0000 the library was compiled for another CPU\\n")
+    os.abort()
+"""
+    )
+    assert code == -6
+    first, *rest = err.splitlines()
+    assert "failed call to cuInit: broken" in first
+    assert rest == [
+        "of Python",
+        "F0000 the library was compiled for another CPU",
+    ]
+
+
+def test_start_up_says_nothing():
+    script = """
+from tf_longformer.cli.console import import_backend
+import_backend()
+import tensorflow as tf
+tf.transpose(tf.zeros([2, 2], "int64"))
+"""
+    assert _stderr_of(script) == (0, "")

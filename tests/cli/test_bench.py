@@ -39,7 +39,7 @@ def run(*arguments: str) -> int:
 
 def test_a_row_for_each_length(folder, capsys):
     code = run(
-        *(folder, "--training", "--json", "--repeat", "2", "--batch", "3"),
+        *(folder, "--json", "--repeat", "2", "--batch", "3"),
         *("--length", "20", "--length", "9"),
     )
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -51,13 +51,15 @@ def test_a_row_for_each_length(folder, capsys):
         assert row["peak_bytes"] > 0
 
 
-@pytest.mark.parametrize("options", [(), ("--xla",)])
-def test_forward_passes(folder, capsys, options):
+@pytest.mark.parametrize("options", [("--training",), ("--xla",)])
+def test_one_length(folder, capsys, options):
     assert run(folder, "--json", "--length", "9", *options) == 0
     assert json.loads(capsys.readouterr().out)["length"] == 9
 
 
-@pytest.mark.parametrize("options", [(), ("--training",)])
+@pytest.mark.parametrize(
+    "options", [("--training",), pytest.param((), marks=pytest.mark.slow)]
+)
 def test_on_jax(folder, options):
     pytest.importorskip("jax", reason="needs a second Keras backend")
     arguments = ["bench", folder, "--json", "--length", "9", *options]

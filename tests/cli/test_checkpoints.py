@@ -64,6 +64,25 @@ def test_info(run, hf, form):  # noqa: F811
     assert lines["TFLongformerModel"].startswith("loads; newly drawn: pooler; ")
 
 
+def test_info_says_what_would_go_wrong(run, hf, tmp_path):  # noqa: F811
+    folder = files.copy(
+        hf / HEAD / "torch", tmp_path / "x", pad_token_id=0,
+    )  # fmt: skip
+    text = json.dumps({"model_max_length": 17})
+    (folder / "tokenizer_config.json").write_text(text, "utf-8")
+    code, out, err = run("info", folder)
+    assert (code, err) == (0, "")
+    assert "! The tokenizer's `model_max_length` is 17, but " in out
+    code, out, _ = run("info", folder, "--json")
+    assert len(json.loads(out)["problems"]) == 1
+    # What is no Longformer has no description.
+    (folder / "config.json").write_text('{"model_type": "led"}', "utf-8")
+    code, out, err = run("info", folder)
+    assert code == 2
+    assert out.startswith("! It is an encoder-decoder (model_type='led')")
+    assert "model_type='led'" in err
+
+
 def test_info_of_what_would_not_load(run, hf, tmp_path):  # noqa: F811
     folder = files.copy(
         hf / HEAD / "torch", tmp_path / "x", num_hidden_layers=3,
@@ -109,13 +128,19 @@ def test_neither_needs_a_backend(hf, tmp_path):  # noqa: F811
 def test_convert(run, hf, tmp_path, save_format):  # noqa: F811
     source = tmp_path / "source"
     shutil.copytree(hf / HEAD / "torch", source)
-    (source / "vocab.json").write_text("{}", "utf-8")
+    tokenizer = ("vocab.json", "vocab.txt", "sentencepiece.bpe.model")
+    for name in tokenizer:
+        (source / name).write_text(name, "utf-8")
     target = tmp_path / "x"
+    target.mkdir()
+    (target / "merges.txt").write_text("of an older tokenizer", "utf-8")
     code, out, err = run(
         "convert", source, target, "--format", save_format, "--dtype", "float16"
     )
     assert (code, out, err) == (0, f"wrote {target}\n", "")
-    assert (target / "vocab.json").read_text("utf-8") == "{}"
+    for name in tokenizer:
+        assert (target / name).read_text("utf-8") == name
+    assert not (target / "merges.txt").exists()
     matching, arrays = files.load(target, HEAD)
     expected = dict(files.expected(hf / HEAD))
     files.assert_same_bits(

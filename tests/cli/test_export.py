@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from models.tiny import make_model
+from helpers.tiny import make_model
 
 from tf_longformer.cli.app import main
 from tf_longformer.export import runtimes

@@ -10,10 +10,10 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from export import small
+from helpers import small_exports as small
 
 from tf_longformer.export import export_saved_model
-from tf_longformer.serving.folders import find_version
+from tf_longformer.exported.versions import find_version
 
 pytestmark = pytest.mark.slow
 HEAD = "ForTokenClassification"

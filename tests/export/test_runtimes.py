@@ -2,16 +2,17 @@
 
 import shutil
 import subprocess
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from export import c_api
-from export import small
+from helpers import small_exports as small
+from helpers.other_runtimes import run_litert
+from helpers.other_runtimes import run_onnx
+from helpers.other_runtimes import run_openvino
 
-from tf_longformer import ops
 from tf_longformer.export import export_aot
 from tf_longformer.export import export_litert
 from tf_longformer.export import export_onnx
@@ -21,36 +22,6 @@ from tf_longformer.export import runtimes
 # Not all of test_consumers.py: dynamic shapes are compiled anew for each.
 SHAPES = ((1, 1), (2, 6), (1, 129))
 CLIENTS = Path(__file__).parents[2] / "savedmodels/clients"
-
-
-def run_litert(path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        interpreter = tf.lite.Interpreter(str(path))
-    return interpreter, interpreter.get_signature_runner("serving_default")
-
-
-def run_onnx(path):
-    runtime = pytest.importorskip("onnxruntime", reason="the extra [onnx]")
-    session = runtime.InferenceSession(str(path))
-    names = [output.name for output in session.get_outputs()]
-
-    def run(**inputs):
-        return dict(zip(names, session.run(None, inputs), strict=True))
-
-    return session, run
-
-
-def run_openvino(path):
-    openvino = pytest.importorskip("openvino", reason="the extra [openvino]")
-    precision = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.compile_model(str(path), "CPU", precision)
-
-    def run(**inputs):
-        values = zip(compiled.outputs, compiled(inputs).values(), strict=True)
-        return {output.get_any_name(): value for output, value in values}
-
-    return compiled, run
 
 
 def compile_client(folder, program):
@@ -163,34 +134,3 @@ def test_a_compiler_that_fails_says_why(monkeypatch, tmp_path):
     with pytest.raises(RuntimeError, match="the model: no memory"):
         export_aot(small.make("Model"), tmp_path / "1", 1, 5)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("slots", [None, 23])
-@pytest.mark.parametrize("share", [None, 0.0, 0.2, 1.0])
-@pytest.mark.parametrize("radius", [1, 3, 20])
-def test_portable_attention(radius, share, slots):
-    rng = np.random.default_rng(radius)
-    batch, heads, seq, depth = 2, 3, 23, 5
-    mask = (rng.random((batch, seq)) < 0.8).astype("int32")
-    is_global = None
-    if share is not None:
-        is_global = (rng.random((batch, seq)) < share).astype("int32")
-    plan = ops.plan_attention(mask, is_global)
-    q, k, v, qg, kg, vg = rng.normal(size=(6, batch, heads, seq, depth)).astype(
-        "float32"
-    )
-    expected = ops.local_attention(q, k, v, plan, radius)
-    if is_global is not None:
-        expected = ops.global_attention(expected, qg, kg, vg, plan)
-    with ops.portable_attention(slots):
-        assert ops.is_portable()
-        found = ops.attend_portably(
-            q,
-            k,
-            v,
-            lambda index: (ops.take_tokens(qg, index), kg, vg),
-            plan,
-            radius,
-        )
-    assert not ops.is_portable()
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

@@ -11,15 +11,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from export import small
-from tensorflow.core.framework import tensor_pb2
+from helpers import small_exports as small
 
 from tf_longformer.cli.app import main
+from tf_longformer.export import contract
 from tf_longformer.export import export_saved_model
-from tf_longformer.export import warmup
-from tf_longformer.export.saved_model import EXTRA
-from tf_longformer.export.weights import StoredWeights
-from tf_longformer.quickstart.checks import run_with_tensorflow_only
+from tf_longformer.export.stored_weights import StoredWeights
+from tf_longformer.exported.warmup import read_requests
+from tf_longformer.quickstart.tensorflow_only import run_with_tensorflow_only
 from tf_longformer.tasks import classify
 
 GOLDEN = Path(__file__).parents[2] / "savedmodels/signatures"
@@ -40,23 +39,6 @@ def exported(tmp_path_factory):
     small.tokenizer().save_pretrained(folder / "checkpoint")
     assert run_cli("export", folder / "checkpoint", folder / "1") == 0
     return small.Exported(HEAD, model, folder / "1")
-
-
-def warm_up_requests(folder):
-    """Returns the signatures and inputs of the warm-up."""
-    log = warmup.message_class()
-    records = tf.data.TFRecordDataset(str(folder / EXTRA / warmup.FILE))
-    for record in records:
-        request = log.FromString(record.numpy()).predict_log.request
-        yield (
-            request.model_spec.signature_name,
-            {
-                entry.key: tf.make_ndarray(
-                    tensor_pb2.TensorProto.FromString(entry.value)
-                )
-                for entry in request.inputs
-            },
-        )
 
 
 def _ids(values, **masks):
@@ -108,7 +90,7 @@ def test_ids(exported):
             exported(signature, inputs)
     # It lives on.
     assert exported("serving_default", _ids([GOOD]))
-    for signature, inputs in warm_up_requests(exported.folder):
+    for signature, inputs in read_requests(exported.folder):
         if signature != "text":
             assert exported(signature, inputs)
 
@@ -129,14 +111,14 @@ def test_texts(exported):
     for texts, sentence in BAD_TEXTS:
         with pytest.raises(tf.errors.InvalidArgumentError, match=sentence):
             exported("text", {"text": texts})
-    requests = dict(warm_up_requests(exported.folder))
+    requests = dict(read_requests(exported.folder))
     assert set(requests) == set(exported.signatures)
     assert exported("text", requests["text"])
 
 
 def test_contract(exported):
     golden = json.loads((GOLDEN / f"{HEAD}.json").read_text("utf-8"))
-    written = exported.folder / EXTRA / "signatures.json"
+    written = exported.folder / contract.FILE
     assert json.loads(written.read_text("utf-8")) == golden
     for signature, function in exported.signatures.items():
         described = golden[signature]

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import checks
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models import tiny
+from helpers import checks
+from helpers import tiny
 
 pytestmark = [
     pytest.mark.skipif(
@@ -102,9 +102,12 @@ def test_parity(head, tmp_path):
             )
     assert jax["bytes/True"] < 0.8 * jax["bytes/False"]
     assert abs(jax["kept/losses"] - jax["losses"]).min() > 1e-3
+    model.compile(metrics=["accuracy"], weighted_metrics=["accuracy"])
     np.testing.assert_allclose(
         jax["evaluated"], model.evaluate(batch, verbose=0), rtol=TOLERANCE
     )
+    # A batch of no rows.
+    assert jax["nothing"] == 0
     for name, value in model.predict(batch, verbose=0).items():
         checks.assert_equal(jax[f"{name}/predicted"], value, TOLERANCE)
     assert tf.config.list_physical_devices("CPU")

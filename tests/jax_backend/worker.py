@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 import keras
 import numpy as np
-from models import tiny
+from helpers import tiny
 
 
 def kept_bytes(model, batch):
@@ -82,7 +82,10 @@ def main(folder: Path, head: str) -> None:
             results[f"bytes/{recompute}"] = kept_bytes(dropping, batch)
             train(dropping, "recomputed/" if recompute else "kept/")
         train(model)
+        model.compile(metrics=["accuracy"], weighted_metrics=["accuracy"])
         results["evaluated"] = model.evaluate(batch, verbose=0)
+        nothing = {name: value[:0] for name, value in batch.items()}
+        results["nothing"] = forward(nothing)["loss"]
         for name, value in model.predict(batch, verbose=0).items():
             results[f"{name}/predicted"] = value
     np.savez(

@@ -1,21 +1,20 @@
 """Each public layer as a Keras layer of its own."""
 
-import checks
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from helpers import checks
 
 from tf_longformer import LongformerConfig
 from tf_longformer import TFLongformerEmbeddings
 from tf_longformer import TFLongformerEncoder
 from tf_longformer import TFLongformerSelfAttention
-from tf_longformer.layers.classification_head import (
-    LongformerClassificationHead,
-)
+from tf_longformer.layers.head_layers import LongformerClassificationHead
+from tf_longformer.layers.head_layers import LongformerMaskedLMHead
+from tf_longformer.layers.head_layers import LongformerPooler
 from tf_longformer.layers.initializers import Normal
 from tf_longformer.layers.main_layer import TFLongformerMainLayer
-from tf_longformer.layers.masked_lm_head import LongformerMaskedLMHead
-from tf_longformer.layers.pooler import LongformerPooler
 
 BATCH, SEQ, HIDDEN = 3, 11, 10
 RNG = np.random.default_rng(5)
@@ -96,6 +95,99 @@ LAYERS = {
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer(name, tmp_path):
     checks.check_layer(*LAYERS[name], tmp_path)
+
+
+PUBLIC = [
+    (TFLongformerSelfAttention, {"num_heads": 2, "attention_window": 4}),
+    (
+        TFLongformerEncoder,
+        {
+            "num_layers": 2,
+            "num_heads": 2,
+            "intermediate_size": 5,
+            "attention_window": 4,
+        },
+    ),
+    (
+        TFLongformerEmbeddings,
+        {"vocab_size": 61, "hidden_size": 6, "max_position_embeddings": 20},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("index", "trains"),
+    [
+        (0, False),
+        (2, True),
+        *(pytest.param(i, True, marks=pytest.mark.slow) for i in (0, 1)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.shuffle=True. was passed")
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+def test_what_keras_asks_of_its_layers(index, trains):
+    testing = pytest.importorskip(
+        "keras.src.testing", reason="this Keras has no tests in it"
+    )
+    layer_class, arguments = PUBLIC[index]
+    looks_up = layer_class is TFLongformerEmbeddings
+    testing.TestCase("run_layer_test").run_layer_test(
+        layer_class,
+        arguments,
+        input_data=IDS[:2, :7] if looks_up else STATES[:2, :7, :6],
+        expected_output_shape=(2, 7, 6),
+        expected_num_losses=0,
+        supports_masking=not looks_up,
+        run_training_check=trains,
+    )
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_shapes_are_known_before_a_layer_is_built(index):
+    layer_class, arguments = PUBLIC[index]
+    looks_up = layer_class is TFLongformerEmbeddings
+    layer = layer_class(**arguments)
+    shape = (2, 7) if looks_up else (2, 7, 6)
+    assert layer.compute_output_shape(shape) == (2, 7, 6)
+    inputs = keras.Input(
+        (3, *shape[1:]), dtype="int32" if looks_up else "float32"
+    )
+    outputs = keras.layers.TimeDistributed(layer)(inputs)
+    assert outputs.shape == (None, 3, 7, 6)
+    values = (IDS[:2, :7] if looks_up else STATES[:2, :7, :6])[:, None]
+    checks.assert_equal(
+        keras.Model(inputs, outputs)(np.repeat(values, 3, axis=1))[:, 1],
+        layer(values[:, 0]),
+    )
+
+
+def test_a_stack_without_an_input():
+    stack = keras.Sequential(
+        [
+            *(PUBLIC[i][0](**PUBLIC[i][1]) for i in (2, 0)),
+            keras.layers.GlobalMaxPooling1D(),
+        ]
+    )
+    assert stack.compute_output_shape((2, 7)) == (2, 6)
+    assert stack(IDS[:2, :7]).shape == (2, 6)
+
+
+def test_the_body_is_called_as_a_model_is():
+    layer = body()
+    inputs = {"input_ids": IDS, "attention_mask": MASK}
+    expected = layer(**inputs)
+    for call in (
+        lambda: layer(inputs),
+        lambda: layer([IDS, MASK]),
+        lambda: layer(IDS, MASK),
+        lambda: layer(IDS.tolist(), attention_mask=MASK.tolist()),
+    ):
+        checks.assert_equal(call(), expected, 0)
+    as_tuple = layer(inputs, return_dict=False)
+    assert type(as_tuple) is tuple
+    checks.assert_equal(as_tuple[0], expected[0], 0)
+    with pytest.raises(ValueError, match=r"\(3, 11\).*shape \(2, 11\)"):
+        layer([IDS, MASK[:2]])
 
 
 @pytest.mark.parametrize(
@@ -195,3 +287,43 @@ def test_new_rows_of_padding_are_zero():
     config = Normal(0.3, zero_row=2, seed=0).get_config()
     same = np.asarray(Normal.from_config(config)((5, 7)))
     np.testing.assert_array_equal(same, values)
+
+
+@pytest.mark.parametrize("window", [2**31, 2**32, 2**40])
+def test_a_window_wider_than_any_sequence(window):
+    x = np.random.default_rng(0).normal(size=(1, 20, 8)).astype("float32")
+    layer = TFLongformerSelfAttention(2, attention_window=64)
+    wide = TFLongformerSelfAttention(2, attention_window=window)
+    expected = layer(x)
+    wide.build(x.shape)
+    wide.set_weights(layer.get_weights())
+    np.testing.assert_allclose(wide(x), expected, atol=1e-6)
+    traced = keras.Sequential([keras.Input((None, 8)), wide])
+    np.testing.assert_allclose(traced.predict(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_row_that_is_taken_often_takes_one_step(policy):
+    """Of Adam's first step each part is as long as the learning rate."""
+    layer = embeddings(dtype=policy)
+    layer.build()
+    tables = [
+        layer.word_embeddings,
+        layer.position_embeddings,
+        layer.token_type_embeddings,
+    ]
+    before = [table.embeddings.numpy() for table in tables]
+    ids = np.array([[3, 3, 3, 4, 1], [3, 5, 4, 1, 1]])
+    with tf.GradientTape() as tape:
+        states = layer(ids)
+        loss = tf.reduce_sum(tf.cast(states, "float32") ** 3)
+    weights = [table.embeddings for table in tables]
+    gradients = tape.gradient(loss, [weight.value for weight in weights])
+    keras.optimizers.Adam(1e-3, epsilon=1e-12).apply(gradients, weights)
+    for table, old, rows in zip(
+        tables, before, ([3, 4, 5], [2, 3, 4, 5], [0]), strict=True
+    ):
+        step = np.abs(table.embeddings.numpy() - old)
+        np.testing.assert_allclose(step[rows], 1e-3, rtol=1e-3)
+        step[rows] = 0
+        assert not step.any()

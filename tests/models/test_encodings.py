@@ -1,26 +1,23 @@
 """What a tokenizer returns goes into a model as it is."""
 
-from pathlib import Path
-
-import checks
 import keras
 import numpy as np
 import pytest
-from models import tiny
+import tensorflow as tf
+from helpers import checks
+from helpers import tiny
+from helpers.small_tokenizer import FOLDER as SMALL
 
 from tf_longformer import LongformerTokenizer
-from tf_longformer import LongformerTokenizerFast
 from tf_longformer import global_attention_mask
 
-SMALL = Path(__file__).parents[1] / "golden/tokenizer/small"
 TEXTS = ["A long text, and more of it.", "Short.", "It's <mask> text"]
 LABELS = np.array([0, 2, 1])
 
 
-@pytest.fixture(scope="module", params=["fast", "slow"])
-def tokenizer(request):
-    kinds = {"fast": LongformerTokenizerFast, "slow": LongformerTokenizer}
-    return kinds[request.param].from_pretrained(SMALL)
+@pytest.fixture(scope="module")
+def tokenizer():
+    return LongformerTokenizer.from_pretrained(SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +43,10 @@ def test_calls(tokenizer, model, kind):
         model(dict(encoding)),
         model(encoding["input_ids"], encoding["attention_mask"]),
         model.predict(encoding, verbose=0) if kind else wanted,
+        *(
+            call([encoding["input_ids"], encoding["attention_mask"]])
+            for call in ((model, model.predict_on_batch) if kind else ())
+        ),
     ):
         checks.assert_equal(found.logits, wanted.logits)
     mask = global_attention_mask(encoding, "cls")
@@ -55,7 +56,7 @@ def test_calls(tokenizer, model, kind):
 
 
 def test_training():
-    tokenizer = LongformerTokenizerFast.from_pretrained(SMALL)
+    tokenizer = LongformerTokenizer.from_pretrained(SMALL)
     encoding = tokenizer(TEXTS, padding=True, return_tensors="tf")
     losses = []
     for x, y in (
@@ -63,6 +64,7 @@ def test_training():
         (encoding, LABELS),
         ({**encoding, "labels": LABELS}, None),
         (dict(encoding), {"labels": LABELS}),
+        ((encoding["input_ids"], encoding["attention_mask"]), LABELS),
     ):
         model = checks.seeded(
             tiny.make_model,
@@ -75,6 +77,16 @@ def test_training():
         losses.append(model.evaluate(x, y, verbose=0))
     np.testing.assert_allclose(losses, losses[0], rtol=1e-6)
     assert losses[0] < 1.5
+
+
+def test_a_dataset_of_ids_and_masks(tokenizer, model):
+    encoding = tokenizer(TEXTS, padding=True, return_tensors="tf")
+    pair = (encoding["input_ids"], encoding["attention_mask"])
+    dataset = tf.data.Dataset.from_tensors((pair, LABELS))
+    model.compile("sgd", run_eagerly=True)
+    expected = model.evaluate(dict(encoding), LABELS, verbose=0)
+    assert model.evaluate(dataset, verbose=0) == pytest.approx(expected)
+    checks.assert_equal(model.predict(dataset, verbose=0), model(encoding))
 
 
 def test_what_a_model_does_not_take(tokenizer, model):

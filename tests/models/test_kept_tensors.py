@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 import tensorflow as tf
+from helpers import tiny
 
 from tf_longformer import TFLongformerEncoder
 
@@ -163,3 +164,27 @@ def test_loops_wait_for_the_gradient(graph):
             assert len(given & ready) <= 1, (op.name, given & ready)
             waiting += 1
     assert waiting
+
+
+def test_a_masked_lm_loss_needs_no_logits():
+    """They are in the graph, and nothing that is asked for needs them."""
+    model = tiny.make_model("ForMaskedLM")
+    inputs = tiny.make_inputs("ForMaskedLM")
+    labels = tiny.make_labels("ForMaskedLM")["labels"]
+
+    @tf.function
+    def step(inputs, labels):
+        with tf.GradientTape() as tape:
+            outputs = model(inputs, labels=labels, training=True)
+        weights = [weight.value for weight in model.trainable_weights]
+        return (
+            outputs.logits,
+            outputs.loss,
+            tape.gradient(outputs.loss, weights),
+        )
+
+    graph = step.get_concrete_function(inputs, labels).graph
+    logits, *others = graph.outputs
+    assert logits.shape[-1] == model.config.vocab_size
+    needed = set().union(*(before(tensor.op) for tensor in others))
+    assert origin(logits).op not in needed

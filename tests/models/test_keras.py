@@ -4,15 +4,16 @@ import subprocess
 import sys
 import warnings
 
-import checks
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models import tiny
+from helpers import checks
+from helpers import tiny
 
 from tf_longformer import TFLongformerForMaskedLM
 from tf_longformer import TFLongformerForTokenClassification
+from tf_longformer.models import keras_methods
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +29,18 @@ def data(head):
 @pytest.mark.parametrize("head", tiny.HEADS)
 def test_outputs(head):
     checks.check_outputs(tiny.make_model(head), tiny.make_inputs(head))
+
+
+def test_outputs_of_a_batch_and_of_a_function():
+    model, inputs = tiny.make_model("Model"), tiny.make_inputs("Model")
+    eager = model(inputs)
+    for outputs in (
+        model.predict_on_batch(inputs),
+        tf.function(lambda tensors: model(tensors))(inputs),
+    ):
+        assert type(outputs) is type(eager)
+        assert list(outputs) == list(eager)
+        checks.assert_equal(outputs, eager, 1e-5)
 
 
 @pytest.mark.parametrize("head", tiny.TRAINED)
@@ -60,9 +73,25 @@ def test_fit_with_xla(head):
     def make():
         return tiny.make_model(head)
 
-    graph = checks.check_fit(make, *data(head))
+    eager = checks.check_fit(make, *data(head), run_eagerly=True)
     xla = checks.check_fit(make, *data(head), jit_compile=True)
-    assert xla == pytest.approx(graph, rel=1e-5)
+    assert xla == pytest.approx(eager, rel=1e-5)
+
+
+def test_xla_where_there_is_only_a_cpu(monkeypatch):
+    model = tiny.make_model("ForMaskedLM")
+    for only_cpus in (True, False):
+        monkeypatch.setattr(
+            keras_methods, "has_only_cpus", lambda x=only_cpus: x
+        )
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.compile("sgd", jit_compile=False)
+            assert not caught
+            model.compile("sgd", jit_compile=True)
+        assert ["Leave it out" in str(w.message) for w in caught] == (
+            [True] * only_cpus
+        )
 
 
 def test_a_fresh_process_goes_on(tmp_path):
@@ -75,7 +104,7 @@ def test_a_fresh_process_goes_on(tmp_path):
     np.savez(tmp_path / "data.npz", **inputs, **labels)
     script = """
 import sys, keras, numpy as np
-import tf_longformer.models.masked_lm
+import tf_longformer
 model = keras.models.load_model(sys.argv[1] + "/model.keras")
 data = dict(np.load(sys.argv[1] + "/data.npz"))
 print(repr(model.fit(data, verbose=0, shuffle=False).history["loss"][0]))
@@ -222,7 +251,7 @@ def test_a_config_that_asks_for_tuples():
     head = "ForTokenClassification"
     model = tiny.make_model(head, return_dict=False)
     data = {**tiny.make_inputs(head), **tiny.make_labels(head)}
-    model.compile("sgd", weighted_metrics=["accuracy"])
+    model.compile("sgd", weighted_metrics=["accuracy"], run_eagerly=True)
     model.fit(data, verbose=0)
     assert len(model.evaluate(data, verbose=0)) == 2
     assert isinstance(model(data), tuple)
@@ -247,7 +276,7 @@ def test_callbacks(tmp_path):
     inputs, labels = data(head)
     both = {**inputs, **labels}
     model = tiny.make_model(head)
-    model.compile(keras.optimizers.Adam(0.01))
+    model.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
     model.fit(
         both,
         epochs=3,

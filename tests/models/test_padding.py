@@ -86,7 +86,7 @@ def batch_of(rows, lengths, sides, with_globals):
     head=st.sampled_from(sorted(HEADS)),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 def test_alone_and_in_company(
     models, lengths, extra, left, with_globals, head, seed
 ):

@@ -1,11 +1,11 @@
 """Policies, runs and global tokens; LoRA and int8 against the float model."""
 
-import checks
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models import tiny
+from helpers import checks
+from helpers import tiny
 
 # All tokens are global in some of the runs.
 pytestmark = pytest.mark.filterwarnings("ignore:A row has .* global tokens")
@@ -124,7 +124,8 @@ def test_training(policy):
     optimizer = keras.optimizers.Adam(0.02)
     if policy == "bfloat16":
         # 0.999 is 1 there, and so is what corrects Adam's bias 0.
-        optimizer = keras.optimizers.SGD(0.5)
+        # At 0.5 rounding decides whether losses rise again.
+        optimizer = keras.optimizers.SGD(0.1)
     model.compile(optimizer, jit_compile=policy == "bfloat16")
     data = {**tiny.make_inputs(head), **tiny.make_labels(head)}
     losses = model.fit(data, epochs=8, verbose=0).history["loss"]

@@ -27,21 +27,29 @@ INPUTS = (
 
 
 def run_oracle(
-    version: int, *arguments: Any, script: str = "hf_worker"
+    version: int | str,
+    *arguments: Any,
+    script: str = "hf_worker",
+    path: Path | None = None,
 ) -> None:
-    """Runs a script in the environment of a version, or skips."""
+    """Runs a script in the environment of a version of transformers, or skips.
+
+    Such an environment lacks the package: `path` is a folder that scripts may
+    import from.
+    """
     variable = f"TF_LONGFORMER_ORACLE_{version}"
     interpreter = os.environ.get(variable)
     if not interpreter:
         pytest.skip(
             f"{variable} doesn't name the interpreter of an environment "
-            f"with transformers {version}"
+            "of tests/oracles/requirements-*.txt"
         )
-    path = Path(__file__).with_name(f"{script}.py")
+    file = Path(__file__).with_name(f"{script}.py")
     done = subprocess.run(
-        [interpreter, str(path), *map(str, arguments)],
+        [interpreter, str(file), *map(str, arguments)],
         capture_output=True,
         text=True,
+        env={**os.environ, "PYTHONPATH": str(path) if path else ""},
     )
     if done.returncode:
         pytest.fail(f"the oracle's script failed:\n{done.stderr}")

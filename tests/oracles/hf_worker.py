@@ -16,6 +16,7 @@ for which this writes, to the folder `hfN` in the case's, N the major version:
     outputs.npz     every output; elements of tuples as `hidden_states.0`
     gradients.npz   of the loss, by the parameters' names; with labels
     steps.npz       the parameters after the steps of SGD; with `train`
+    losses.npz      the losses of 50 steps by SGD and by AdamW; with `train`
 
 Of task "open": {"task": "open", "head": ..., "folder": "relative folder"},
 for which this writes `hfN.json`: what loading the folder reported, and
@@ -72,6 +73,11 @@ def run_case(folder: Path, case: dict[str, Any]) -> None:
     np.savez(out / "gradients.npz", **gradients(model))
     if case["train"]:
         np.savez(out / "steps.npz", **steps(model, inputs, **case["train"]))
+        losses = {}
+        for name in ("sgd", "adamw"):
+            draw_weights(model, case["seed"], case["deviation"])
+            losses[name] = loss_curve(model, inputs, name)
+        np.savez(out / "losses.npz", **losses)
 
 
 def draw_weights(model: Any, seed: int, deviation: float) -> None:
@@ -141,6 +147,31 @@ def steps(
         name: parameter.detach().numpy().copy()
         for name, parameter in model.named_parameters()
     }
+
+
+def loss_curve(model: Any, inputs: dict[str, Any], name: str) -> np.ndarray:
+    """Returns the losses of 50 steps on the same batch; kernels decay."""
+    if name == "sgd":
+        optimizer = torch.optim.SGD(model.parameters(), 2e-3, momentum=0.9)
+    else:
+        kernels, others = [], []
+        for path, parameter in model.named_parameters():
+            apart = ("embeddings", "norm", "bias")
+            is_other = any(part in path.lower() for part in apart)
+            (others if is_other else kernels).append(parameter)
+        groups = [
+            {"params": kernels, "weight_decay": 0.01},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, 5e-5, eps=1e-12)
+    losses = []
+    for _ in range(50):
+        optimizer.zero_grad()
+        loss = run_model(model, inputs)["loss"]
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    return np.array(losses)
 
 
 def open_folder(folder: Path, case: dict[str, Any]) -> None:

@@ -23,6 +23,8 @@ from drawing import ANSWERING
 from drawing import CHOICE
 from safetensors.numpy import load_file
 
+from tf_longformer import make_optimizer
+
 pytestmark = [
     pytest.mark.oracle,
     # Without global tokens half of the projections are not used.
@@ -101,6 +103,34 @@ def our_steps(number: int, mode: str, folder: Path) -> dict:
     return saved(model)
 
 
+@functools.cache
+def our_losses(number: int, name: str, folder: Path) -> list[float]:
+    """Returns the losses of 50 steps, each on the same batch."""
+    case = CASES[number]
+    model = comparison.model_class(case.head).from_pretrained(folder)
+    optimizer: keras.optimizers.Optimizer
+    if name == "sgd":
+        optimizer = keras.optimizers.SGD(2e-3, momentum=0.9)
+    else:
+        optimizer = make_optimizer(
+            5e-5,
+            50,
+            warmup=0,
+            schedule="constant",
+            clip_norm=None,
+            epsilon=1e-12,
+        )
+    model.compile(optimizer)
+    history = model.fit(
+        case.inputs,
+        batch_size=len(case.inputs["input_ids"]),
+        epochs=50,
+        shuffle=False,
+        verbose=0,
+    )
+    return history.history["loss"]
+
+
 def is_rounding(case: Case, name: str) -> bool:
     """Whether a gradient is zero but for rounding.
 
@@ -173,3 +203,14 @@ def test_steps(oracle, number, mode):
         {name: theirs[name] - start[name] for name in start},
         1e-3,
     )
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("number", range(len(CASES)), ids=NAMES.__getitem__)
+def test_loss_curves(oracle, number, name):
+    folder = oracle[1] / CASES[number].name / f"hf{oracle[0]}"
+    theirs = layout.load_arrays(folder / "losses.npz")[name]
+    ours = our_losses(number, name, model_of(oracle, number))
+    # It has learned, so that the curve says something.
+    assert theirs[-1] < theirs[0]
+    assert np.abs(ours - theirs).max() <= 1e-3 * np.abs(theirs).max()

@@ -10,8 +10,7 @@ CASES is JSON:
                  "save": "folder or null"}]}
 
 and RESULTS has for each group a list of what `observe` returns for each of
-its calls. With "slow" in a group HF 4's tokenizer in Python answers, with ids
-alone.
+its calls.
 """
 
 from __future__ import annotations
@@ -131,8 +130,7 @@ def main(cases: str, results: str) -> None:
         groups = json.load(file)["groups"]
     answers = []
     for group in groups:
-        name = "LongformerTokenizer" + ("" if group.get("slow") else "Fast")
-        tokenizer = getattr(transformers, name).from_pretrained(
+        tokenizer = transformers.LongformerTokenizerFast.from_pretrained(
             group["folder"], **group.get("options", {})
         )
         for token in group.get("added", ()):

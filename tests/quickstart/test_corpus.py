@@ -5,10 +5,10 @@ from collections import Counter
 import pytest
 
 from tf_longformer.quickstart.corpus import MIN_TOKENS
+from tf_longformer.quickstart.corpus import Project
 from tf_longformer.quickstart.corpus import build_corpus
 from tf_longformer.quickstart.corpus import count_tokens
-from tf_longformer.quickstart.projects import Project
-from tf_longformer.quickstart.projects import find_projects
+from tf_longformer.quickstart.corpus import find_projects
 
 # Looked for in the documents by another way than the code removes them:
 # as parts of identifiers, split at underscores and at capitals.

@@ -6,7 +6,7 @@ Usage: PYTHONPATH=tests python tests/scripts/make_signatures.py
 import json
 from pathlib import Path
 
-from export import small
+from helpers import small_exports as small
 
 from tf_longformer.export import contract
 from tf_longformer.export.signatures import Settings

@@ -1,4 +1,4 @@
-"""Writes tf_longformer/tokenization/unicode_ranges.py.
+"""Writes tf_longformer/graph_tokenization/unicode_ranges.py.
 
 Usage: python tests/scripts/make_unicode_ranges.py
 
@@ -20,9 +20,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 
-TARGET = (
-    Path(__file__).parents[2] / "tf_longformer/tokenization/unicode_ranges.py"
-)
+PACKAGE = Path(__file__).parents[2] / "tf_longformer"
+TARGET = PACKAGE / "graph_tokenization/unicode_ranges.py"
 CODES = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from importlib.util import find_spec
@@ -41,17 +42,33 @@ main(sys.argv[1:])
 
 
 class Server:
-    """`tf-longformer serve` in a process that can't import Keras."""
+    """`tf-longformer serve` in a process that can't import Keras.
 
-    def __init__(self, *arguments: Any, **environment: str) -> None:
+    Args:
+        *arguments: of the command.
+        handles: int, files that the process may open. Defaults to no limit
+            of its own.
+        **environment: variables to add.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        handles: int | None = None,
+        **environment: str,
+    ) -> None:
+        limited = ["sh", "-c", f'ulimit -n {handles}; exec "$@"', "sh"]
+        # A file, as a pipe that nobody reads holds up whoever writes much.
+        self._errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             [
+                *(limited if handles else ()),
                 *(sys.executable, "-c", START, "serve"),
                 *(str(argument) for argument in arguments),
                 *("--port", "0"),
             ],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
             env={
                 **os.environ,
@@ -85,5 +102,7 @@ class Server:
         """Ends the process; returns its code and what it said of errors."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        _, errors = self.process.communicate(timeout=60)
-        return self.process.returncode, errors
+        self.process.communicate(timeout=60)
+        with self._errors:
+            self._errors.seek(0)
+            return self.process.returncode, self._errors.read()

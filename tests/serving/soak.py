@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-from export import small
+from helpers import small_exports as small
 from serving.client import Server
 
 from tf_longformer import export_saved_model

@@ -19,10 +19,10 @@ from google.protobuf import descriptor_pb2
 from google.protobuf import descriptor_pool
 from google.protobuf import message_factory
 from google.protobuf import text_format
+from helpers.toy_saved_model import save_toy
+from helpers.toy_saved_model import sums
 from serving.client import Server
 from serving.client import needs_server
-from serving.toy import save_toy
-from serving.toy import sums
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "savedmodels/clients"

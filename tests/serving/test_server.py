@@ -10,11 +10,11 @@ import time
 import urllib.request
 
 import pytest
+from helpers.toy_saved_model import TAGS
+from helpers.toy_saved_model import save_toy
+from helpers.toy_saved_model import sums
 from serving.client import Server
 from serving.client import needs_server
-from serving.toy import TAGS
-from serving.toy import save_toy
-from serving.toy import sums
 
 pytestmark = needs_server
 ROW = {"input_ids": [3, 5, 7], "attention_mask": [1, 1, 1]}
@@ -139,7 +139,14 @@ BAD = {
     "not JSON": (b'{"instances": [', 400, "JSON Parse error"),
     "not UTF-8": (b'{"instances": ["\xff"]}', 400, "Encode it as UTF-8"),
     "deep": (b"[" * 40000, 400, "nested too deep"),
-    "a long number": (b'{"inputs": %s}' % (b"1" * 5000), 400, "JSON Parse"),
+    "a long number": (
+        b'{"inputs": %s}' % (b"1" * 5000), 400, "at most 1100 digits"
+    ),
+    "a name twice": (
+        b'{"instances": [{"input_ids": [1], "input_ids": [2]}]}',
+        400,
+        "each name once. Received: 'input_ids' more than once",
+    ),
     "a list": ([ROW], 400, "must be a JSON object. Received: a list"),
     "neither": ({}, 400, "Received: neither"),
     "both": ({"inputs": {}, **rows([1])}, 400, "Received: both"),

@@ -11,15 +11,16 @@ import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+from helpers.toy_saved_model import save_toy
 from serving.client import Server
 from serving.client import needs_server
-from serving.toy import save_toy
 
 pytestmark = needs_server
 TEXT = {"signature_name": "text", "instances": ["a"]}
 SECONDS = 1
-MOST = 2048
+MOST = 2**18
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +28,14 @@ def server(tmp_path_factory):
     server = Server(
         save_toy(tmp_path_factory.mktemp("models") / "toy/0007"),
         *("--max-seconds", SECONDS, "--max-body", MOST / 2**20),
-        *("--workers", 1, "--queue", 1),
+        *("--workers", 1, "--queue", 1, "--max-held", 0.4),
+        handles=200,
     )
     yield server
     code, errors = server.stop()
     assert code == 0
     assert "Traceback" not in errors
+    assert len(errors) < 20_000
 
 
 def connect(server):
@@ -115,16 +118,125 @@ def test_bodies_that_do_not_come_keep_nobody_waiting(server):
             assert read_all(client).startswith("HTTP/1.1 408 ")
 
 
-def test_bodies_together_have_a_limit(server):
-    """That of as many as there are places."""
-    half = MOST // 2 + 1
-    with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(connect(server)) for _ in range(4)]
-        for client in clients:
-            client.sendall(head(server, MOST) + b" " * half)
-        statuses = sorted(read_all(client)[9:12] for client in clients)
-    assert statuses == ["408", "408", "408", "503"]
+def test_larger_bodies_together_have_a_limit(server):
+    """Smaller ones are in nobody's way, and are answered."""
+    half = head(server, MOST) + b" " * (MOST - 2**15)
+    # When it has read them; and again, if it has given them up by then.
+    statuses, start = [], time.monotonic()
+    while 503 not in statuses and time.monotonic() < start + 30:
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(connect(server)).sendall(half)
+            for _ in range(5):
+                status, answer = server.predict(b" " * MOST)
+                statuses.append(status)
+                if status == 503:
+                    break
+    assert "bytes of requests to answer and takes no" in answer["error"]
     assert server.predict(TEXT)[0] == 200
+
+
+@pytest.mark.parametrize("start", ["nothing", "half a head", "half a body"])
+def test_more_connections_than_files(server, start):
+    """Whoever sends a request is answered; the oldest others are let go."""
+    sent = {
+        "nothing": b"",
+        "half a head": head(server)[:-2],
+        "half a body": head(server) + b"[",
+    }[start]
+    with contextlib.ExitStack() as stack:
+        clients = []
+        for _ in range(300):
+            clients.append(stack.enter_context(connect(server)))
+            # Some are gone already.
+            with contextlib.suppress(OSError):
+                clients[-1].sendall(sent)
+        assert server.ask(f"{server.root}/v2/health/live")[0] == 200
+        assert server.predict(TEXT)[0] == 200
+        clients[0].settimeout(5)
+        with contextlib.suppress(ConnectionResetError):
+            assert clients[0].recv(99)[9:12] in (b"", b"503", b"408")
+    with urllib.request.urlopen(
+        f"{server.root}/monitoring/prometheus/metrics"
+    ) as answer:
+        assert 'refusals_total{reason="connections"}' in answer.read().decode()
+
+
+def tags(count):
+    """Returns a request whose answer is a list of as many rows of three."""
+    names = "input_ids", "attention_mask"
+    inputs = {name: [[1] * count] for name in names}
+    return {"signature_name": "tags", "inputs": inputs}
+
+
+def test_a_large_answer_comes_in_pieces(server):
+    status, answer = server.predict(tags(30_000))
+    assert status == 200
+    assert answer["outputs"]["logits"] == [[[1.0, 0.5, -2.0]] * 30_000]
+
+
+@pytest.mark.slow
+def test_an_answer_that_nobody_reads(tmp_path):
+    """It is given up after a while; what it held is there for others."""
+    server = Server(
+        save_toy(tmp_path / "toy/1"),
+        *("--max-seconds", 8, "--max-tokens", 10**6, "--max-body", 5),
+        *("--max-held", 1),
+    )
+    assert server.predict(tags(30_000))[0] == 200
+    # More than the system keeps for a connection.
+    body = json.dumps(tags(700_000)).encode()
+    with connect(server) as client:
+        client.sendall(head(server, len(body)) + body)
+        assert client.recv(12)[9:] == b"200"
+        assert server.predict(tags(200_000))[0] == 503
+        deadline = time.monotonic() + 60
+        while server.predict(tags(200_000))[0] != 200:
+            assert time.monotonic() < deadline
+        # Its end is missing.
+        with contextlib.suppress(ConnectionResetError):
+            assert not read_all(client).endswith("0\r\n\r\n")
+    code, errors = server.stop()
+    assert code == 0
+    assert "Traceback" not in errors
+
+
+LONG = "x" * 200_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {LONG: 1},
+        {"instances": [{LONG: 1}]},
+        {"inputs": {LONG: 1}},
+        {"signature_name": LONG, "inputs": [1]},
+        {"instances": [{"input_ids": LONG, "attention_mask": [1]}]},
+        {"instances": [{"input_ids": [[LONG]], "attention_mask": [1]}]},
+        {"signature_name": "text", "instances": [[LONG]]},
+        {"signature_name": "text", "instances": [{"b64": LONG + "?"}]},
+        b'{"inputs": {"input_ids": [[' + b"1" * 200_000 + b"]]}}",
+        b'{"' + LONG.encode() + b'": 1, "' + LONG.encode()[:9] + b'": ',
+    ],
+)
+def test_an_error_repeats_little(server, body):
+    status, answer = server.predict(body)
+    assert status == 400
+    assert len(answer["error"]) < 500
+
+
+def test_paths_and_heads_that_are_long(server):
+    for path in (
+        f":{LONG[:9000]}",
+        f"/labels/{LONG[:9000]}",
+        f"/{LONG[:9000]}",
+    ):
+        status, answer = server.ask(path)
+        assert status in (400, 404)
+        assert len(answer["error"]) < 600
+    with connect(server) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nx: " + LONG[:17_000].encode())
+        assert read_all(client).startswith("HTTP/1.1 431 ")
 
 
 def send_packed(server, body, coding="gzip"):
@@ -147,9 +259,14 @@ BODIES = {
     "as large as allowed": (gzip.compress(PLAIN.ljust(MOST)), "gzip", 200, "a"),
     "a byte more": (
         *(gzip.compress(PLAIN.ljust(MOST + 1)), "gzip", 413),
-        "at most 2048 bytes, unpacked too",
+        "at most 262144 bytes, unpacked too",
     ),
-    "a bomb": (gzip.compress(b" " * 10**6), "gzip", 413, "at most 2048 bytes"),
+    "a bomb": (
+        gzip.compress(b" " * 10**6),
+        "gzip",
+        413,
+        "at most 262144 bytes",
+    ),
     "cut": (PACKED[:-9], "gzip", 400, "ends too early"),
     "two": (PACKED + PACKED, "gzip", 400, "something follows"),
     "not packed": (b"{}", "gzip", 400, "must be one gzip file"),
@@ -178,11 +295,11 @@ def test_zeros_before_the_number_of_a_version(server, number):
 
 
 def test_a_large_answer_is_refused_before_it_is_computed(tmp_path, monkeypatch):
+    from tf_longformer.errors import RequestError
+    from tf_longformer.exported.loaded_model import LoadedModel
     from tf_longformer.serving import requests
-    from tf_longformer.serving.errors import RequestError
-    from tf_longformer.serving.saved_model import SavedModel
 
-    model = SavedModel(save_toy(tmp_path / "toy/1"))
+    model = LoadedModel(save_toy(tmp_path / "toy/1"))
 
     def parse(name, rows, tokens, most):
         lists = [[1] * tokens] * rows
@@ -206,6 +323,69 @@ def test_a_large_answer_is_refused_before_it_is_computed(tmp_path, monkeypatch):
     outputs = request.signature.run(request.inputs)
     with pytest.raises(RequestError, match="would have 304"):
         requests.encode(outputs, True, requests.Limits(values=300))
+
+
+@pytest.mark.parametrize("shape", [(3, 700), (700,), (5, 7, 90), (2, 2)])
+def test_pieces_of_an_answer(shape, monkeypatch):
+    from tf_longformer.serving import requests
+
+    monkeypatch.setattr(requests, "_PIECE", 64)
+    array = np.random.default_rng(0).normal(size=shape).astype("float32")
+    array.flat[-1] = np.nan
+    texts = np.array(["a", "b,["] * (array.size // 2), object)
+    texts = np.char.encode(texts.astype(str)).astype(object).reshape(shape)
+    limits = requests.Limits()
+    for outputs in ({"a": array}, {"a": array, "b": array[..., None]}):
+        for by_rows in (True, False):
+            pieces = list(requests.encode(outputs, by_rows, limits))
+            assert max(map(len, pieces)) < 2000
+            found = json.loads(b"".join(pieces))
+            found = found["predictions" if by_rows else "outputs"]
+            for name, expected in outputs.items():
+                values = found
+                if len(outputs) == 2 and by_rows:
+                    values = [row[name] for row in found]
+                elif len(outputs) == 2:
+                    values = found[name]
+                values = np.array(values, "float32")
+                np.testing.assert_array_equal(values, expected)
+    pieces = requests.encode({"a": texts}, False, limits)
+    found = json.loads(b"".join(pieces))["outputs"]
+    assert np.array(found).tolist() == texts.astype(str).tolist()
+
+
+def test_counts_refuse_nothing_that_fits(tmp_path, monkeypatch):
+    """Not at the limits, and in the form that has most lists."""
+    from tf_longformer.errors import RequestError
+    from tf_longformer.exported.loaded_model import LoadedModel
+    from tf_longformer.serving import requests
+
+    monkeypatch.setattr(requests, "_SMALL_BODY", 0)
+    model = LoadedModel(save_toy(tmp_path / "toy/1"))
+    limits = requests.Limits(rows=30, tokens=300)
+    names = "input_ids", "attention_mask"
+    rows = [dict.fromkeys(names, [1] * 10)] * 30
+    texts = [{"text": {"b64": "eHh4"}}] * 30
+    for body in (
+        {"instances": rows},
+        {"inputs": {name: [[1] * 10] * 30 for name in names}},
+        {"signature_name": "text", "instances": texts},
+    ):
+        requests.parse(json.dumps(body).encode(), model, limits)
+    for inside, message in (
+        ("[],", "lists and objects"),
+        ("{},", "lists and objects"),
+        ("[[[]]],", "lists and objects"),
+        ("1,", "values"),
+        ("true,", "values"),
+        ('"",', "values"),
+        ('"' + "x" * 3_000_000 + '",', "texts of a request"),
+        ('"' + "\\u0041" * 3_000_000 + '",', "texts of a request"),
+    ):
+        count = 10_000 // len(inside) + 1
+        body = f'{{"instances": [{inside * count}1]}}'.encode()
+        with pytest.raises(RequestError, match=message):
+            requests.parse(body, model, limits)
 
 
 def test_one_address_for_two_servers():

@@ -1,14 +1,13 @@
-"""Tokenizers to test with."""
+"""A tokenizer to test with."""
 
 import os
 from pathlib import Path
 
 import pytest
+from helpers.small_tokenizer import FOLDER as SMALL
 
 from tf_longformer import LongformerTokenizer
-from tf_longformer import LongformerTokenizerFast
 
-SMALL = Path(__file__).parents[1] / "golden/tokenizer/small"
 DATA = Path(
     os.environ.get(
         "TF_LONGFORMER_TEST_DATA", Path(__file__).parents[3] / "shared/data"
@@ -16,15 +15,9 @@ DATA = Path(
 )
 
 
-@pytest.fixture(params=[LongformerTokenizerFast, LongformerTokenizer])
-def kind(request):
-    """Each class, for what both must do."""
-    return request.param
-
-
 @pytest.fixture
-def tokenizer(kind):
-    return kind.from_pretrained(SMALL)
+def tokenizer():
+    return LongformerTokenizer.from_pretrained(SMALL)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,23 @@
-"""What both tokenizers promise beside the ids."""
+"""What the tokenizer promises beside the ids."""
 
 import copy
+import json
 import pickle
 
 import numpy as np
 import pytest
+from tokenization.conftest import SMALL
 from tokenizers import AddedToken
 
 from tf_longformer import BatchEncoding
+from tf_longformer import LongformerTokenizer
+from tf_longformer import LongformerTokenizerFast
+
+
+def test_one_class_with_two_names(tokenizer):
+    assert LongformerTokenizerFast is LongformerTokenizer is type(tokenizer)
+    assert LongformerTokenizer.__name__ == "LongformerTokenizer"
+    assert tokenizer.is_fast
 
 
 def test_special_tokens(tokenizer):
@@ -36,6 +46,98 @@ def test_roles_by_id(tokenizer):
     tokenizer.pad_token_id = None
     assert tokenizer.pad_token is None
     tokenizer.pad_token_id = tokenizer.pad_token_id
+
+
+@pytest.mark.parametrize("name", ["sep_token", "cls_token", "unk_token"])
+def test_a_role_without_a_token(tokenizer, tmp_path, name):
+    """As in transformers: texts are framed as before."""
+    wanted = tokenizer("a", "b")
+    setattr(tokenizer, name, None)
+    assert getattr(tokenizer, name) is None
+    assert getattr(tokenizer, f"{name}_id") is None
+    assert name not in tokenizer.special_tokens_map
+    # Other roles can be set from then on.
+    tokenizer.pad_token = "</s>"
+    assert tokenizer.pad_token_id == 2
+    tokenizer.save_pretrained(tmp_path)
+    saved = LongformerTokenizer.from_pretrained(tmp_path)
+    copied = LongformerTokenizer.from_config(tokenizer.get_config())
+    for one in (tokenizer, saved, copied):
+        assert one("a", "b") == wanted
+        assert getattr(one, name) is None
+        assert one.build_inputs_with_special_tokens([5]) == [0, 5, 2]
+    setattr(tokenizer, name, "<mask>")
+    assert (tokenizer("a", "b") == wanted) == (name == "unk_token")
+
+
+def test_a_constructor_s_advice_helps(tokenizer):
+    with pytest.raises(ValueError, match="at their defaults") as info:
+        LongformerTokenizer(vocab=tokenizer.get_vocab(), sep_token=None)
+    assert "add_special_tokens" not in str(info.value)
+
+
+def test_additional_tokens_are_set(tokenizer, tmp_path):
+    tokenizer.additional_special_tokens = ["<a>", "a"]
+    assert tokenizer.additional_special_tokens == ["<a>", "a"]
+    assert tokenizer.additional_special_tokens_ids[0] == 700
+    assert tokenizer.tokenize("x<a>") == ["x", "<a>"]
+    tokenizer.extra_special_tokens_ids = [10, 700]
+    names = [tokenizer.convert_ids_to_tokens(10), "<a>"]
+    assert tokenizer.extra_special_tokens == names
+    assert tokenizer.all_special_tokens[-2:] == names
+    tokenizer.save_pretrained(tmp_path)
+    found = LongformerTokenizer.from_pretrained(tmp_path)
+    assert found.additional_special_tokens_ids == [10, 700]
+    with pytest.raises(ValueError, match="must be ids of tokens"):
+        tokenizer.additional_special_tokens_ids = [99999]
+    assert tokenizer.additional_special_tokens == names
+    tokenizer.additional_special_tokens = None
+    assert tokenizer.extra_special_tokens_ids == []
+
+
+def test_tokens_with_names(tokenizer, tmp_path):
+    """Of version 5, where a dict names them."""
+    found = LongformerTokenizer.from_pretrained(
+        SMALL, extra_special_tokens={"image_token": "<img>"}
+    )
+    found.save_pretrained(tmp_path)
+    config = LongformerTokenizer.from_config(found.get_config())
+    for one in (
+        found,
+        LongformerTokenizer.from_pretrained(tmp_path),
+        config,
+        copy.deepcopy(found),
+    ):
+        assert (one.image_token, one.image_token_id) == ("<img>", 700)
+        assert one.special_tokens_map["image_token"] == "<img>"
+        assert one.all_special_ids[-1] == 700
+        with pytest.raises(AttributeError, match="no attribute 'video_token'"):
+            _ = one.video_token
+    path = tmp_path / "tokenizer_config.json"
+    named = json.loads(path.read_text("utf-8"))
+    named["model_specific_special_tokens"] = named.pop("extra_special_tokens")
+    path.write_text(json.dumps(named))
+    found = LongformerTokenizer.from_pretrained(tmp_path)
+    assert found.image_token_id == 700
+    found.add_special_tokens({"extra_special_tokens": ["<b>"]})
+    found.add_special_tokens(
+        {"extra_special_tokens": ["<c>"]}, replace_extra_special_tokens=False
+    )
+    assert found.additional_special_tokens == ["<b>", "<c>"]
+
+
+def test_special_tokens_that_are_cut(tokenizer, tmp_path):
+    text = "a <mask> NEW <s>"
+    tokenizer.add_tokens("NEW")
+    whole = tokenizer.tokenize(text)
+    cut = ["a", "Ġ", "<", "mask", ">", "Ġ", "NEW", "Ġ", "<", "s", ">"]
+    assert tokenizer.tokenize(text, split_special_tokens=True) == cut
+    assert tokenizer.tokenize(text) == whole
+    tokenizer.split_special_tokens = True
+    tokenizer.save_pretrained(tmp_path)
+    for one in (tokenizer, LongformerTokenizer.from_pretrained(tmp_path)):
+        assert one.tokenize(text) == cut
+        assert one(text, split_special_tokens=False).tokens()[1:-1] == whole
 
 
 def test_new_special_tokens_stand_around_texts(tokenizer):
@@ -105,11 +207,18 @@ def test_decoding(tokenizer):
     assert tokenizer.decode([]) == ""
 
 
-def test_bytes_that_are_no_text(kind, tokenizer):
+def test_bytes_that_are_no_text(tokenizer):
     half = tokenizer.tokenize("é")[:1]
     assert tokenizer.convert_tokens_to_string(half) == "\ufffd"
-    strict = kind(vocab=tokenizer.get_vocab(), errors="ignore")
-    assert strict.convert_tokens_to_string(half) == ""
+    for errors, text in (("ignore", ""), ("backslashreplace", r"\xc3")):
+        other = LongformerTokenizer.from_pretrained(SMALL, errors=errors)
+        assert other.convert_tokens_to_string(half) == text
+        # An added token stands for itself, whatever its letters.
+        other.add_tokens(" new word")
+        assert other.decode(other.encode("é new word."), True) == "é new word."
+    strict = LongformerTokenizer.from_pretrained(SMALL, errors="strict")
+    with pytest.raises(UnicodeDecodeError):
+        strict.convert_tokens_to_string(half)
 
 
 def test_tensors(tokenizer):
@@ -217,8 +326,10 @@ def test_old_names(tokenizer):
     assert tokenizer.encode("a", "b") == one["input_ids"]
 
 
-def test_max_length_of_the_model(kind, tokenizer, caplog):
-    bounded = kind(vocab=tokenizer.get_vocab(), model_max_length=4)
+def test_max_length_of_the_model(tokenizer, caplog):
+    bounded = LongformerTokenizer(
+        vocab=tokenizer.get_vocab(), model_max_length=4
+    )
     assert bounded.max_len_single_sentence == 2
     assert bounded.max_len_sentences_pair == 0
     assert len(bounded("abcdefgh", truncation=True)["input_ids"]) == 4

@@ -1,22 +1,13 @@
-"""The page of a model on the hub."""
+"""The model card: the page of a model on the hub."""
 
 from __future__ import annotations
 
 from tf_longformer.configuration import LongformerConfig
-
-_TASKS = {
-    "LongformerModel": "feature-extraction",
-    "LongformerForMaskedLM": "fill-mask",
-    "LongformerForQuestionAnswering": "question-answering",
-    "LongformerForSequenceClassification": "text-classification",
-    "LongformerForTokenClassification": "token-classification",
-    "LongformerForMultipleChoice": "multiple-choice",
-}
+from tf_longformer.heads import HEADS
 
 _CARD = """---
 library_name: tf-longformer
-pipeline_tag: {task}
-tags:
+{task}tags:
 - longformer
 - keras
 - tensorflow
@@ -39,16 +30,12 @@ too.
 
 
 def write_card(repo_id: str, head: str, config: LongformerConfig) -> str:
-    """Returns a model card in Markdown.
-
-    Args:
-        repo_id: str, `owner/name`.
-        head: str, a key of `names.HEADS`.
-        config: `LongformerConfig`.
-    """
+    """Returns a model card in Markdown, for a model of a head of `HEADS`."""
+    task = HEADS[head].task
     windows = sorted({2 * radius for radius in config.radii})
     return _CARD.format(
-        task=_TASKS[head],
+        # A head of a user's may have no task that the hub knows.
+        task=f"pipeline_tag: {task}\n" if task else "",
         name=repo_id.rpartition("/")[2],
         head=head,
         layers=config.num_hidden_layers,

@@ -1,66 +1,50 @@
-"""One table of what our weights are called in the files of others.
+"""The one table of what a weight is called in which files.
 
-A row names a part of the model as it is called here, in PyTorch, in HF's
-TensorFlow and in Keras's own files, what kind of part it is, which tells the
-weights in it, and their sizes. `{n}` stands for the number of a layer. Every
-format is read and written by this table.
+A row is a layer. It says what the layer is called in our models, in HF's
+files and in Keras's files, which weights it has, and how large they are. `{n}`
+stands for the number of a block. All formats are read and written by this
+table. The rows of the body are in this module; those of a head are in its
+record in `tf_longformer.heads`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from tf_longformer.configuration import LongformerConfig
+from tf_longformer.heads import BARE
+from tf_longformer.heads import HEADS
+from tf_longformer.heads import Head
+from tf_longformer.heads import HeadLayer
 
 Shape = tuple[int, ...]
 
-# A head is called by the name of HF's class. The parts that it has:
-HEADS: dict[str, tuple[str, ...]] = {
-    "LongformerModel": ("body", "pooler"),
-    "LongformerForMaskedLM": ("body", "lm_head"),
-    "LongformerForQuestionAnswering": ("body", "qa_outputs"),
-    "LongformerForSequenceClassification": ("body", "document_classifier"),
-    "LongformerForTokenClassification": ("body", "token_classifier"),
-    "LongformerForMultipleChoice": ("body", "pooler", "choice_classifier"),
-}
-BARE = "LongformerModel"
-MASKED_LM = "LongformerForMaskedLM"
-
-# What the classes of HF's TensorFlow call themselves inside a file.
-TENSORFLOW_MODELS: dict[str, str] = {
-    "LongformerModel": "tf_longformer_model",
-    "LongformerForMaskedLM": "tf_longformer_for_masked_lm",
-    "LongformerForQuestionAnswering": "tf_longformer_for_question_answering",
-    "LongformerForSequenceClassification": (
-        "tf_longformer_for_sequence_classification"
-    ),
-    "LongformerForTokenClassification": (
-        "tf_longformer_for_token_classification"
-    ),
-    "LongformerForMultipleChoice": "tf_longformer_for_multiple_choice",
-}
-
 GLOBAL_PROJECTIONS = ("query_global", "key_global", "value_global")
+# The prefix of the body's names in PyTorch's files.
 BODY = "longformer."
+# Weights that are asked for by their names in PyTorch's files.
+WORDS = f"{BODY}embeddings.word_embeddings.weight"
+POSITIONS = f"{BODY}embeddings.position_embeddings.weight"
+TOKEN_TYPES = f"{BODY}embeddings.token_type_embeddings.weight"
+DECODER = "lm_head.decoder.weight"
 
 
 class Weight(NamedTuple):
     """A weight, and what it is called where.
 
     Attributes:
-        path: ours, below the model's name.
-        torch: PyTorch's, with the body's prefix; what follows the first are
-            names that files of other ages have for it.
-        tensorflow: HF TensorFlow's, without the model's name; `None` where
-            its classes have no such weight.
-        keras: the data set in a `.weights.h5`; `None` for a weight of a
+        path: its path in our models, below the model's name.
+        torch: its names in PyTorch's files, with the body's prefix. The first
+            is the one that is written; files of other ages have the others.
+        tensorflow: its name in HF TensorFlow's files, without the model's
+            name; `None` where HF's TensorFlow classes have no such weight.
+        keras: its data set in a `.weights.h5`; `None` for a weight of a
             subclass, which only Keras can place.
-        shape: ours.
-        transposed: bool, whether PyTorch's matrix is the transpose.
-        part: the part of the model that it belongs to, as in `HEADS`.
-        all_torch: bool, whether PyTorch's files hold it under each of its
-            names.
+        shape: its shape in our models.
+        transposed: bool, whether PyTorch's files hold the transpose.
+        part: the part of the model that it belongs to, one of `Head.parts`.
+        written_under_all: bool, whether it is written under each of its
+            names in `torch`, and not only under the first.
     """
 
     path: str
@@ -70,7 +54,7 @@ class Weight(NamedTuple):
     shape: Shape
     transposed: bool
     part: str
-    all_torch: bool = False
+    written_under_all: bool = False
 
     @property
     def torch_shape(self) -> Shape:
@@ -78,282 +62,210 @@ class Weight(NamedTuple):
         return self.shape[::-1] if self.transposed else self.shape
 
 
-class _Kind(NamedTuple):
-    """A weight of a module: its last name in each of the four."""
+class _LayerWeight(NamedTuple):
+    """A weight of a layer: the last part of its name in each kind of file."""
 
     path: str
     torch: tuple[str, ...]
     tensorflow: str | None
     keras: str
     transposed: bool = False
-    all_torch: bool = False
+    written_under_all: bool = False
 
 
-_DENSE = (
-    _Kind("kernel", ("weight",), "kernel:0", "0", transposed=True),
-    _Kind("bias", ("bias",), "bias:0", "1"),
-)
-# Conversions of TensorFlow's first checkpoints kept their gamma and beta.
-_NORM = (
-    _Kind("gamma", ("weight", "gamma"), "gamma:0", "0"),
-    _Kind("beta", ("bias", "beta"), "beta:0", "1"),
-)
-_WORDS = (_Kind("embeddings", ("weight",), "weight:0", "0"),)
-_TABLE = (_Kind("embeddings", ("weight",), "embeddings:0", "0"),)
-# PyTorch ties the bias of the decoder to that of the head: a file has either
-# or both.
-_LM_BIAS = (_Kind("bias", ("bias", "decoder.bias"), "bias:0", "0"),)
-# With an output matrix of its own the decoder's bias is the one that counts;
-# transformers 5 has the head's beside it, and reads it from files.
-_LM_OWN_BIAS = (
-    _Kind("bias", ("decoder.bias", "bias"), "bias:0", "0", all_torch=True),
-)
-# HF's TensorFlow knows no output matrix of its own.
-_LM_MATRIX = (_Kind("decoder", ("decoder.weight",), None, "1"),)
-
-
-class _Module(NamedTuple):
-    """A row: a module in the four, its weights, their sizes, its part."""
-
-    path: str
-    torch: str
-    tensorflow: str
-    keras: str
-    weights: tuple[_Kind, ...]
-    sizes: tuple[str, ...]
-    part: str = "body"
-
-
+# The weights of a layer, by `HeadLayer.kind`.
+_LAYER_WEIGHTS: dict[str, tuple[_LayerWeight, ...]] = {
+    "dense": (
+        _LayerWeight("kernel", ("weight",), "kernel:0", "0", transposed=True),
+        _LayerWeight("bias", ("bias",), "bias:0", "1"),
+    ),
+    # Early PyTorch files, converted from TensorFlow, kept its names gamma
+    # and beta.
+    "norm": (
+        _LayerWeight("gamma", ("weight", "gamma"), "gamma:0", "0"),
+        _LayerWeight("beta", ("bias", "beta"), "beta:0", "1"),
+    ),
+    "words": (_LayerWeight("embeddings", ("weight",), "weight:0", "0"),),
+    "table": (_LayerWeight("embeddings", ("weight",), "embeddings:0", "0"),),
+    # PyTorch ties the bias of the decoder to that of the head: a file has
+    # either or both.
+    "tied_bias": (
+        _LayerWeight("bias", ("bias", "decoder.bias"), "bias:0", "0"),
+    ),
+    # Where the decoder's matrix isn't tied, the decoder's bias is the one that
+    # counts. transformers 5 writes the head's beside it, and reads that one.
+    # So both are written.
+    "untied_bias": (
+        _LayerWeight(
+            "bias",
+            ("decoder.bias", "bias"),
+            "bias:0",
+            "0",
+            written_under_all=True,
+        ),
+    ),
+    # HF's TensorFlow classes always tie this matrix.
+    "untied_matrix": (_LayerWeight("decoder", ("decoder.weight",), None, "1"),),
+}
+# The kinds that a model doesn't have, by `tie_word_embeddings`.
+_UNUSED_KINDS = {True: ("untied_bias", "untied_matrix"), False: ("tied_bias",)}
 _KERAS_BODY = "layers/tf_longformer_main_layer"
 
 
 def _embeddings(
-    path: str, theirs: str, weights: tuple[_Kind, ...], *sizes: str
-) -> _Module:
-    return _Module(
+    path: str, kind: str, *sizes: str, hf: str | None = None
+) -> HeadLayer:
+    """Returns a row of the embeddings."""
+    return HeadLayer(
         f"longformer/embeddings/{path}",
-        f"longformer.embeddings.{theirs}",
-        f"longformer/embeddings/{theirs}",
-        f"{_KERAS_BODY}/embeddings/{path}",
-        weights,
+        kind,
         sizes,
+        hf=f"longformer/embeddings/{hf or path}",
+        keras=f"{_KERAS_BODY}/embeddings/{path}",
     )
 
 
-def _layer(
-    path: str,
-    theirs: str,
-    weights: tuple[_Kind, ...],
-    *sizes: str,
-    keras: str | None = None,
-) -> _Module:
-    # Keras numbers the blocks from the second on: `{k}` is "", "_1", "_2".
-    return _Module(
+def _block(
+    path: str, kind: str, *sizes: str, hf: str, keras: str | None = None
+) -> HeadLayer:
+    """Returns a row of the encoder's blocks.
+
+    Keras gives the first block no number: its `{k}` is "", "_1", "_2".
+    """
+    blocks = f"{_KERAS_BODY}/encoder/blocks/longformer_encoder_block{{k}}"
+    return HeadLayer(
         f"longformer/encoder/layer_{{n}}/{path}",
-        f"longformer.encoder.layer.{{n}}.{theirs.replace('/', '.')}",
-        f"longformer/encoder/layer_._{{n}}/{theirs}",
-        f"{_KERAS_BODY}/encoder/blocks/longformer_encoder_block{{k}}/"
-        f"{keras or path}",
-        weights,
+        kind,
         sizes,
+        hf=f"longformer/encoder/layer_._{{n}}/{hf}",
+        keras=f"{blocks}/{keras or path}",
     )
 
 
-MODULES: tuple[_Module, ...] = (
-    _embeddings("word_embeddings", "word_embeddings", _WORDS, "vocab", "width"),
-    _embeddings(
-        "position_embeddings",
-        "position_embeddings",
-        _TABLE,
-        "positions",
-        "width",
-    ),
-    _embeddings(
-        "token_type_embeddings",
-        "token_type_embeddings",
-        _TABLE,
-        "types",
-        "width",
-    ),
-    _embeddings("norm", "LayerNorm", _NORM, "width"),
+_BODY_ROWS: tuple[HeadLayer, ...] = (
+    _embeddings("word_embeddings", "words", "vocab", "width"),
+    _embeddings("position_embeddings", "table", "positions", "width"),
+    _embeddings("token_type_embeddings", "table", "types", "width"),
+    _embeddings("norm", "norm", "width", hf="LayerNorm"),
     *(
-        _layer(
+        _block(
             f"attention/{name}",
-            f"attention/self/{name}",
-            _DENSE,
-            "width",
-            "width",
+            "dense",
+            *("width", "width"),
+            hf=f"attention/self/{name}",
         )
         for name in ("query", "key", "value", *GLOBAL_PROJECTIONS)
     ),
-    _layer(
-        "attention_output", "attention/output/dense", _DENSE, "width", "width"
+    _block(
+        "attention_output",
+        "dense",
+        *("width", "width"),
+        hf="attention/output/dense",
     ),
-    _layer("attention_norm", "attention/output/LayerNorm", _NORM, "width"),
-    _layer("intermediate", "intermediate/dense", _DENSE, "width", "inner"),
-    _layer(
+    _block("attention_norm", "norm", "width", hf="attention/output/LayerNorm"),
+    _block("intermediate", "dense", "width", "inner", hf="intermediate/dense"),
+    _block(
         "output",
-        "output/dense",
-        _DENSE,
-        "inner",
-        "width",
+        "dense",
+        *("inner", "width"),
+        hf="output/dense",
         keras="output_dense",
     ),
-    _layer("output_norm", "output/LayerNorm", _NORM, "width"),
-    _Module(
-        "longformer/pooler/dense",
-        "longformer.pooler.dense",
-        "longformer/pooler/dense",
-        f"{_KERAS_BODY}/pooler/dense",
-        _DENSE,
-        ("width", "width"),
-        "pooler",
-    ),
-    _Module(
-        "lm_head/dense",
-        "lm_head.dense",
-        "lm_head/dense",
-        "layers/longformer_masked_lm_head/dense",
-        _DENSE,
-        ("width", "width"),
-        "lm_head",
-    ),
-    _Module(
-        "lm_head/norm",
-        "lm_head.layer_norm",
-        "lm_head/layer_norm",
-        "layers/longformer_masked_lm_head/norm",
-        _NORM,
-        ("width",),
-        "lm_head",
-    ),
-    _Module(
-        "lm_head",
-        "lm_head",
-        "lm_head",
-        "layers/longformer_masked_lm_head",
-        _LM_BIAS,
-        ("vocab",),
-        "lm_head",
-    ),
-    *(
-        _Module(
-            "lm_head",
-            "lm_head",
-            "lm_head",
-            "layers/longformer_masked_lm_head",
-            weights,
-            sizes,
-            "lm_head",
-        )
-        for weights, sizes in (
-            (_LM_OWN_BIAS, ("vocab",)),
-            (_LM_MATRIX, ("vocab", "width")),
-        )
-    ),
-    _Module(
-        "qa_outputs",
-        "qa_outputs",
-        "qa_outputs",
-        "layers/dense",
-        _DENSE,
-        ("width", "answers"),
-        "qa_outputs",
-    ),
-    *(
-        _Module(
-            f"classifier/{name}",
-            f"classifier.{name}",
-            f"classifier/{name}",
-            f"classifier/{name}",
-            _DENSE,
-            ("width", outputs),
-            "document_classifier",
-        )
-        for name, outputs in (("dense", "width"), ("out_proj", "labels"))
-    ),
-    *(
-        _Module(
-            "classifier",
-            "classifier",
-            "classifier",
-            "classifier",
-            _DENSE,
-            ("width", outputs),
-            part,
-        )
-        for part, outputs in (
-            ("token_classifier", "labels"),
-            ("choice_classifier", "one"),
-        )
-    ),
+    _block("output_norm", "norm", "width", hf="output/LayerNorm"),
+)
+POOLER = HeadLayer(
+    "longformer/pooler/dense",
+    "dense",
+    ("width", "width"),
+    keras=f"{_KERAS_BODY}/pooler/dense",
 )
 
 
-def _sizes(config: LongformerConfig) -> dict[str, int]:
-    return {
+def _rows(head: Head) -> list[tuple[str, HeadLayer]]:
+    """Returns the rows of a model, each with its part of the model."""
+    rows = [("body", row) for row in _BODY_ROWS]
+    if head.has_pooler:
+        rows.append(("pooler", POOLER))
+    return [*rows, *((head.part, row) for row in head.layers)]
+
+
+def torch_name(row: HeadLayer) -> str:
+    """Returns PyTorch's name of a layer, which is TensorFlow's with dots.
+
+    Only the number of a block is set off otherwise.
+    """
+    hf = row.hf or row.path
+    return hf.replace("layer_._{n}", "layer/{n}").replace("/", ".")
+
+
+def _expand(
+    part: str, row: HeadLayer, config: LongformerConfig
+) -> list[Weight]:
+    """Returns the weights of a row; a row of the blocks gives those of all."""
+    if row.kind in _UNUSED_KINDS[config.tie_word_embeddings]:
+        return []
+    sizes = {
         "vocab": config.vocab_size,
         "positions": config.max_position_embeddings,
         "types": config.type_vocab_size,
         "width": config.hidden_size,
         "inner": config.intermediate_size,
         "labels": config.num_labels,
-        "answers": 2,
-        "one": 1,
     }
-
-
-def _expand(module: _Module, sizes: dict[str, int], layer: int) -> list[Weight]:
-    """Returns the weights of a row for one layer."""
-    shape = tuple(sizes[name] for name in module.sizes)
-    numbers = {"n": layer, "k": f"_{layer}" if layer else ""}
-    path, torch, tensorflow, keras = (
-        name.format(**numbers) for name in module[:4]
+    shape = tuple(
+        size if isinstance(size, int) else sizes[size] for size in row.sizes
     )
-    return [
-        Weight(
-            f"{path}/{kind.path}",
-            tuple(f"{torch}.{name}" for name in kind.torch),
-            kind.tensorflow and f"{tensorflow}/{kind.tensorflow}",
-            f"{keras}/vars/{kind.keras}",
-            # A bias has the last size of its kernel.
-            shape[-1:] if kind.path in ("bias", "beta", "gamma") else shape,
-            kind.transposed,
-            module.part,
-            kind.all_torch,
+    found = []
+    blocks = config.num_hidden_layers if "{n}" in row.path else 1
+    for block in range(blocks):
+        numbers = {"n": block, "k": f"_{block}" if block else ""}
+        path, torch, tensorflow, keras = (
+            name and name.format(**numbers)
+            for name in (
+                row.path,
+                torch_name(row),
+                row.hf or row.path,
+                row.keras,
+            )
         )
-        for kind in module.weights
-    ]
-
-
-# What a masked language model does not have, with and without tied matrices.
-_OTHER_THAN_TIED = {True: (_LM_OWN_BIAS, _LM_MATRIX), False: (_LM_BIAS,)}
-
-
-def weights(
-    config: LongformerConfig, parts: tuple[str, ...]
-) -> dict[str, Weight]:
-    """Returns all weights of a model by our paths.
-
-    Args:
-        config: `LongformerConfig`.
-        parts: the parts that the model has: a value of `HEADS`.
-    """
-    sizes = _sizes(config)
-    found: dict[str, Weight] = {}
-    for module in MODULES:
-        if module.part not in parts:
-            continue
-        if module.weights in _OTHER_THAN_TIED[config.tie_word_embeddings]:
-            continue
-        layers = config.num_hidden_layers if "{n}" in module.path else 1
-        for layer in range(layers):
-            found.update((w.path, w) for w in _expand(module, sizes, layer))
+        found += [
+            Weight(
+                f"{path}/{kind.path}",
+                tuple(f"{torch}.{name}" for name in kind.torch),
+                kind.tensorflow and f"{tensorflow}/{kind.tensorflow}",
+                keras and f"{keras}/vars/{kind.keras}",
+                # A bias has the last size of its kernel.
+                shape[-1:] if kind.path in ("bias", "beta", "gamma") else shape,
+                kind.transposed,
+                part,
+                kind.written_under_all,
+            )
+            for kind in _LAYER_WEIGHTS[row.kind]
+        ]
     return found
 
 
-def own_weight(path: str, shape: Shape) -> Weight:
-    """Returns the row of a weight that a user's subclass has added.
+def weights(config: LongformerConfig, head: Head) -> dict[str, Weight]:
+    """Returns all weights of a model by our paths."""
+    return {
+        weight.path: weight
+        for part, row in _rows(head)
+        for weight in _expand(part, row, config)
+    }
+
+
+def in_class(torch_name: str, head_name: str) -> str:
+    """Returns a name as HF's PyTorch class of a head has it.
+
+    The class without a head has no prefix of the body.
+    """
+    if head_name == BARE:
+        return torch_name.removeprefix(BODY)
+    return torch_name
+
+
+def added_weight(path: str, shape: Shape) -> Weight:
+    """Returns the entry of a weight that a user's subclass has added.
 
     HF's classes have no such weight, and Keras alone knows where it puts it.
     """
@@ -362,36 +274,12 @@ def own_weight(path: str, shape: Shape) -> Weight:
     return Weight(path, (name,), None, None, shape, False, part)
 
 
-def catalogue(config: LongformerConfig) -> list[Weight]:
-    """Returns the weights of all heads; two classifiers share their names.
+def weights_of_all_heads(config: LongformerConfig) -> list[Weight]:
+    """Returns the weights of all heads, for names that may be of any.
 
-    Args:
-        config: `LongformerConfig`.
+    Those of two classifiers have the same names.
     """
-    parts = dict.fromkeys(part for head in HEADS.values() for part in head)
+    rows = dict.fromkeys(row for head in HEADS.values() for row in _rows(head))
     return [
-        weight for part in parts for weight in weights(config, (part,)).values()
+        weight for part, row in rows for weight in _expand(part, row, config)
     ]
-
-
-def head_of(found: Mapping[str, Shape]) -> str | None:
-    """Returns the class that a file was saved from, by its weights.
-
-    Args:
-        found: PyTorch's shapes by PyTorch's names with the body's prefix.
-
-    Returns:
-        A key of `HEADS`; `None` where the weights are of no Longformer.
-    """
-    if "classifier.out_proj.weight" in found:
-        return "LongformerForSequenceClassification"
-    if "qa_outputs.weight" in found:
-        return "LongformerForQuestionAnswering"
-    if "lm_head.dense.weight" in found:
-        return MASKED_LM
-    if "classifier.weight" in found:
-        pooled = "longformer.pooler.dense.weight" in found
-        if pooled and found["classifier.weight"][:1] == (1,):
-            return "LongformerForMultipleChoice"
-        return "LongformerForTokenClassification"
-    return BARE if any(name.startswith(BODY) for name in found) else None

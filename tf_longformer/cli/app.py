@@ -1,7 +1,8 @@
-"""The program: its commands, its exit codes and its own two options."""
+"""The program: its commands, its exit codes and its own options."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -12,17 +13,23 @@ import typer
 from tf_longformer import __version__
 from tf_longformer.cli.bench import bench
 from tf_longformer.cli.console import INTERRUPTED
+from tf_longformer.cli.console import LOG_LEVEL
 from tf_longformer.cli.console import console
 from tf_longformer.cli.console import error_console
 from tf_longformer.cli.console import report_error
 from tf_longformer.cli.convert import convert
+from tf_longformer.cli.embed import embed
+from tf_longformer.cli.evaluate import evaluate
+from tf_longformer.cli.explain import explain
 from tf_longformer.cli.export import export
+from tf_longformer.cli.finetune import finetune
 from tf_longformer.cli.info import info
 from tf_longformer.cli.predict import predict
 from tf_longformer.cli.quickstart import quickstart
 from tf_longformer.cli.serve import serve
 
 DEBUG = "--debug"
+VERBOSE = "--verbose"
 
 app = typer.Typer(
     name="tf-longformer",
@@ -39,9 +46,14 @@ app.command(epilog="Example: tf-longformer quickstart --output my-first-model")(
 )
 app.command(epilog="Example: tf-longformer info longformer-base-4096")(info)
 app.command(
-    epilog="Example: tf-longformer convert pytorch_model.bin converted "
-    "--format h5 --dtype float16"
+    epilog="Example: tf-longformer convert bert-base-uncased bert-4096 "
+    "--max-tokens 4096 --attention-window 512"
 )(convert)
+app.command(
+    epilog="Example: tf-longformer finetune text-classification --model "
+    "longformer-base-4096 --train train.jsonl --eval dev.jsonl --output "
+    "my-classifier"
+)(finetune)
 app.command(
     epilog="Example: tf-longformer export my-classifier models/classifier/1"
 )(export)
@@ -52,6 +64,17 @@ app.command(
     epilog="Example: tf-longformer predict savedmodels/my-classifier "
     "documents.jsonl labels.jsonl"
 )(predict)
+app.command(
+    epilog="Example: tf-longformer evaluate my-classifier test.jsonl "
+    "--output metrics.json"
+)(evaluate)
+app.command(
+    epilog="Example: tf-longformer embed my-encoder documents.jsonl vectors.npy"
+)(embed)
+app.command(
+    epilog="Example: tf-longformer explain report.txt --model my-classifier "
+    "--html report.html"
+)(explain)
 app.command(
     epilog="Example: tf-longformer serve savedmodels/my-classifier --port 8501"
 )(serve)
@@ -78,6 +101,10 @@ def _options(
         bool,
         typer.Option(DEBUG, help="Show the traceback of an error."),
     ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(VERBOSE, help="Show TensorFlow's own messages."),
+    ] = False,
 ) -> None:
     """The options that stand before a command."""
 
@@ -92,9 +119,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: list of strings. Defaults to the command line's.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    # Wherever it stands, so that it can be added to the end of a line.
-    rest = [argument for argument in given if argument != DEBUG]
-    sys.exit(_run(rest, debug=len(rest) < len(given)))
+    # Wherever they stand, so that they can be added to the end of a line.
+    rest = [x for x in given if x not in (DEBUG, VERBOSE)]
+    if VERBOSE in given:
+        os.environ[LOG_LEVEL] = "0"
+    sys.exit(_run(rest, debug=DEBUG in given))
 
 
 def _run(arguments: list[str], debug: bool) -> int:

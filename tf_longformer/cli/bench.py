@@ -18,8 +18,8 @@ def bench(
     checkpoint: Annotated[
         str | None,
         typer.Argument(
-            help="A folder or id of the hub; without it random weights of "
-            "the size of longformer-base-4096."
+            help="A folder, mini, or an id of the hub; without it random "
+            "weights of the size of longformer-base-4096."
         ),
     ] = None,
     length: Annotated[
@@ -61,10 +61,11 @@ def bench(
 
     keras.config.set_dtype_policy(policy)
     lengths = sorted(length or [512, 1024, 2048, 4096])
-    model = _make(checkpoint, layers, lengths[-1], training)
+    model = _make_model(checkpoint, layers, lengths[-1], training)
     for tokens in lengths:
-        seconds = _time(
-            _call(model, batch, tokens, global_tokens, xla, training), repeat
+        seconds = _time_calls(
+            _make_call(model, batch, tokens, global_tokens, xla, training),
+            repeat,
         )
         estimate = estimate_memory(
             model.config, batch, tokens, training, policy
@@ -87,7 +88,7 @@ def bench(
         )
 
 
-def _make(
+def _make_model(
     checkpoint: str | None, layers: int | None, longest: int, training: bool
 ) -> Any:
     from tf_longformer import LongformerConfig
@@ -112,16 +113,16 @@ def _make(
             f"--layers {layers}. Leave one of them out."
         )
     model = cls.from_pretrained(checkpoint)
-    most = model.config.max_tokens
-    if longest > most:
+    limit = model.config.max_tokens
+    if longest > limit:
         raise ValueError(
-            f"The checkpoint has positions for {most} tokens. Received: "
+            f"The checkpoint has positions for {limit} tokens. Received: "
             f"--length {longest}. Use a shorter one."
         )
     return model
 
 
-def _call(
+def _make_call(
     model: Any,
     batch: int,
     length: int,
@@ -151,7 +152,7 @@ def _call(
     return lambda: model.predict_on_batch(x)
 
 
-def _time(call: Callable[[], Any], repeat: int) -> list[float]:
+def _time_calls(call: Callable[[], Any], repeat: int) -> list[float]:
     """Seconds of calls after two that compile and warm up."""
     seconds = []
     for _ in range(repeat + 2):

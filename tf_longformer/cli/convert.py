@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from tf_longformer.cli.console import console
+from tf_longformer.cli.console import CheckpointName
+from tf_longformer.cli.console import Revision
+from tf_longformer.cli.console import Subfolder
 from tf_longformer.cli.console import error_console
 from tf_longformer.cli.console import import_backend
-from tf_longformer.cli.options import Checkpoint
-from tf_longformer.cli.options import Revision
-from tf_longformer.cli.options import Subfolder
+from tf_longformer.cli.console import say
 
 
 class SaveFormat(str, Enum):
@@ -34,8 +34,12 @@ class FloatType(str, Enum):
     BFLOAT16 = "bfloat16"
 
 
+# Of a Longformer that is made of another encoder.
+_LENGTHS = {"max_tokens": 4096, "attention_window": 512}
+
+
 def convert(
-    checkpoint: Checkpoint,
+    checkpoint: CheckpointName,
     output: Annotated[Path, typer.Argument(help="The folder to write to.")],
     save_format: Annotated[
         SaveFormat,
@@ -59,36 +63,59 @@ def convert(
             "one that it was saved from, by default."
         ),
     ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(
+            help="Make a Longformer for texts of that many tokens of an "
+            "encoder, such as a BERT; 4096, if there is a window."
+        ),
+    ] = None,
+    attention_window: Annotated[
+        int | None,
+        typer.Option(
+            help="The same: tokens that each sees, both sides together; 512, "
+            "if there is a length."
+        ),
+    ] = None,
     revision: Revision = None,
     subfolder: Subfolder = "",
 ) -> None:
-    """Write a checkpoint in another format.
+    """Write a checkpoint in another format, or make a Longformer of a BERT.
 
     The files of the tokenizer come along. Only the format keras needs
     TensorFlow. Weights that the class has no place for are left out and
     named.
     """
-    from tf_longformer.checkpoints import conversion
+    from tf_longformer.checkpoints.convert import convert as convert_checkpoint
     from tf_longformer.checkpoints.locate import locate
 
     location = locate(checkpoint, subfolder, revision=revision)
+    overrides: dict[str, int] = {}
+    if max_tokens is not None or attention_window is not None:
+        is_longformer = (
+            location.config_fields().get("model_type") == "longformer"
+        )
+        defaults = {} if is_longformer else _LENGTHS
+        given = {"max_tokens": max_tokens, "attention_window": attention_window}
+        overrides = defaults | {n: v for n, v in given.items() if v is not None}
     stored = dtype.value if dtype else None
     if save_format is SaveFormat.KERAS:
         import_backend()
-        from tf_longformer.models.keras_conversion import convert_to_keras
+        from tf_longformer.loading import convert_to_keras
 
-        left_out = convert_to_keras(location, output, head, stored)
+        left_out = convert_to_keras(location, output, head, stored, **overrides)
     else:
-        left_out = conversion.convert(
+        left_out = convert_checkpoint(
             location,
             output,
             save_format.value,
             head=head,
             dtype=stored,
             max_shard_size=max_shard_size,
+            **overrides,
         )
     if left_out:
         error_console.print(
             f"left out: {', '.join(left_out)}", markup=False, soft_wrap=True
         )
-    console.print(f"wrote {output}", markup=False, soft_wrap=True)
+    say(f"wrote {output}")

@@ -5,14 +5,16 @@ from __future__ import annotations
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
+from typing import Any
 
 import typer
 
-from tf_longformer.cli.console import console
+from tf_longformer.cli.console import CheckpointName
+from tf_longformer.cli.console import Revision
+from tf_longformer.cli.console import Subfolder
 from tf_longformer.cli.console import import_backend
-from tf_longformer.cli.options import Checkpoint
-from tf_longformer.cli.options import Revision
-from tf_longformer.cli.options import Subfolder
+from tf_longformer.cli.console import say
+from tf_longformer.cli.embed import Pooling
 
 
 class ExportFormat(str, Enum):
@@ -53,6 +55,8 @@ _FORMATS = {
     "xla_batch": _SAVED_MODEL,
     "top_k": _SAVED_MODEL,
     "max_answer_len": _SAVED_MODEL,
+    "pooling": _SAVED_MODEL,
+    "normalize": _SAVED_MODEL,
     "warmup": _SAVED_MODEL,
     "with_global_attention": _OTHERS,
     "batch": _AOT,
@@ -64,7 +68,7 @@ _FORMATS = {
 
 def export(
     context: typer.Context,
-    checkpoint: Checkpoint,
+    checkpoint: CheckpointName,
     output: Annotated[
         Path,
         typer.Argument(
@@ -119,6 +123,21 @@ def export(
     max_answer_len: Annotated[
         int, typer.Option(min=1, help="Tokens of an answer at most.")
     ] = 15,
+    pooling: Annotated[
+        Pooling | None,
+        typer.Option(
+            help="How the signature embed makes vectors; as a folder of "
+            "sentence-transformers says, else mean."
+        ),
+    ] = None,
+    normalize: Annotated[
+        bool | None,
+        typer.Option(
+            "--normalize/--no-normalize",
+            help="Whether its vectors have the length 1; as such a folder "
+            "says, else yes.",
+        ),
+    ] = None,
     warmup: Annotated[
         bool,
         typer.Option(
@@ -171,17 +190,30 @@ def export(
     """
     _check_options(context, export_format)
     import_backend()
-    from tf_longformer.export import checkpoint as checkpoints
     from tf_longformer.export import runtimes
     from tf_longformer.export.saved_model import export_saved_model
+    from tf_longformer.heads import BARE
+    from tf_longformer.loading import Checkpoint
+    from tf_longformer.tasks import sentence_transformer_options
 
-    where = (subfolder, revision)
-    model = checkpoints.load_model(checkpoint, head, *where)
+    loader = Checkpoint(checkpoint, head, subfolder, revision)
+    vectors: dict[str, Any] = {}
+    is_bare = loader.head is not None and loader.head.name == BARE
+    if is_bare and export_format is ExportFormat.SAVED_MODEL:
+        vectors = sentence_transformer_options(
+            checkpoint, subfolder=subfolder, revision=revision
+        )
+        # Requests are as long as the model takes.
+        vectors.pop("max_length", None)
+    # A model of vectors may have no pooler, which they don't need.
+    model = loader.load_model("pooler" if vectors else None, dtype="float32")
     shared = {"overwrite": overwrite}
     if export_format is ExportFormat.SAVED_MODEL:
-        tokenizer = None
-        if text:
-            tokenizer = checkpoints.load_tokenizer(checkpoint, *where)
+        if pooling is not None:
+            vectors["pooling"] = pooling.value
+        if normalize is not None:
+            vectors["normalize"] = normalize
+        tokenizer = loader.load_tokenizer() if text else None
         export_saved_model(
             model,
             output,
@@ -194,6 +226,7 @@ def export(
             top_k=top_k,
             max_answer_len=max_answer_len,
             warmup_requests=warmup,
+            **vectors,
             **shared,
         )
     else:
@@ -211,7 +244,7 @@ def export(
                 shared["choices"] = choices
         write = getattr(runtimes, f"export_{export_format.value}")
         write(model, output, **shared)
-    console.print(f"wrote {output}", markup=False, soft_wrap=True)
+    say(f"wrote {output}")
 
 
 def _check_options(context: typer.Context, chosen: ExportFormat) -> None:

@@ -8,20 +8,21 @@ from typing import Any
 
 import typer
 
+from tf_longformer.cli.console import CheckpointName
+from tf_longformer.cli.console import Revision
+from tf_longformer.cli.console import Subfolder
 from tf_longformer.cli.console import console
-from tf_longformer.cli.options import Checkpoint
-from tf_longformer.cli.options import Revision
-from tf_longformer.cli.options import Subfolder
+from tf_longformer.cli.console import say
 
 if TYPE_CHECKING:
-    from tf_longformer.checkpoints.description import Description
-    from tf_longformer.checkpoints.description import Fit
+    from tf_longformer.checkpoints.describe import Description
+    from tf_longformer.checkpoints.describe import Fit
 
 _MOST_NAMES = 3
 
 
 def info(
-    checkpoint: Checkpoint,
+    checkpoint: CheckpointName,
     revision: Revision = None,
     subfolder: Subfolder = "",
     as_json: Annotated[
@@ -36,15 +37,23 @@ def info(
         int, typer.Option(min=1, help="Tokens of a row, for --memory.")
     ] = 4096,
 ) -> None:
-    """Say what a checkpoint is and what would load from it.
+    """Say what a checkpoint is, what would load from it, and what is wrong.
 
-    Reads the configuration and the headers of the weights. Nothing is
-    executed, and no TensorFlow is needed.
+    Reads the configuration, the tokenizer's files and the headers of the
+    weights. Nothing is executed, and no TensorFlow is needed.
     """
-    from tf_longformer.checkpoints.description import describe
+    from tf_longformer.checkpoints.describe import describe
+    from tf_longformer.checkpoints.doctor import find_problems
     from tf_longformer.checkpoints.locate import locate
 
-    found = describe(locate(checkpoint, subfolder, revision=revision))
+    location = locate(checkpoint, subfolder, revision=revision)
+    try:
+        found = describe(location)
+    except (TypeError, ValueError):
+        # It is no Longformer: what it is says more than the first error.
+        if not as_json:
+            _print_problems(find_problems(location))
+        raise
     if as_json:
         import dataclasses
 
@@ -53,7 +62,8 @@ def info(
             data["memory"] = _estimates(found.config, batch, length)
         console.print_json(data=data)
         return
-    _print(found)
+    _print_description(found)
+    _print_problems(found.problems)
     if memory:
         console.print(f"peak memory, {batch} x {length} tokens, about")
         for name, size in _estimates(found.config, batch, length).items():
@@ -77,13 +87,14 @@ def _estimates(config: dict[str, Any], batch: int, length: int) -> dict:
     }
 
 
-def _print(found: Description) -> None:
+def _print_description(found: Description) -> None:
     config: dict[str, Any] = found.config
     windows = sorted(set(config["attention_window"]))
     types = ", ".join(found.dtypes)
     rows = {
         "checkpoint": f"{found.where} ({found.file})",
         "format": f"{found.format}, named as {found.dialect} has it",
+        "adapter": found.adapter or "none",
         "head": found.head or "none: the names are of no Longformer",
         "size": (
             f"{found.parameters:,} numbers in {types}, "
@@ -101,13 +112,18 @@ def _print(found: Description) -> None:
         ),
         "vocabulary": f"{config['vocab_size']} tokens",
     }
-    rows |= {name: _say(fit) for name, fit in found.fits.items()}
+    rows |= {name: _summarize_fit(fit) for name, fit in found.fits.items()}
     width = max(map(len, rows))
     for name, text in rows.items():
-        console.print(f"{name:{width}}  {text}", markup=False, soft_wrap=True)
+        say(f"{name:{width}}  {text}")
 
 
-def _say(fit: Fit) -> str:
+def _print_problems(problems: list[str]) -> None:
+    for problem in problems:
+        say(f"! {problem}")
+
+
+def _summarize_fit(fit: Fit) -> str:
     """Returns in a few words what loading into a class would come to."""
     notes = []
     if fit.loads:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tf_longformer.cli.console import console
 from tf_longformer.cli.console import import_backend
+from tf_longformer.cli.console import say
 
 _LARGEST = 2**30
 
@@ -63,6 +63,23 @@ def serve(
     max_values: Annotated[
         int, typer.Option(min=1, help="Most numbers of an answer.")
     ] = 2**24,
+    max_held: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            callback=_bounded,
+            help="Most MiB of all requests and answers together that are on "
+            "their way or wait.",
+        ),
+    ] = 256,
+    max_connections: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Most connections; fewer where the process may open fewer "
+            "files.",
+        ),
+    ] = 1024,
     max_seconds: Annotated[
         float,
         typer.Option(
@@ -79,6 +96,10 @@ def serve(
     are /v2/health/live, /v2/health/ready and, for Prometheus,
     /monitoring/prometheus/metrics. SIGTERM lets requests finish. Needs the
     extra named serve.
+
+    Memory is bounded by --max-held, 128 KiB for each connection, and for each
+    worker --max-body, what the model takes for --max-tokens, and 4 bytes for
+    each of --max-values.
     """
     import_backend(keras=False)
     try:
@@ -96,6 +117,8 @@ def serve(
         tokens=max_tokens,
         values=max_values,
         seconds=max_seconds,
+        held_bytes=int(max_held * 2**20),
+        connections=max_connections,
     )
     run_server(
         folder,
@@ -105,5 +128,5 @@ def serve(
         limits=limits,
         workers=workers,
         queue=queue,
-        announce=lambda line: console.print(line, markup=False, soft_wrap=True),
+        announce=say,
     )

@@ -1,4 +1,4 @@
-"""The few shapes that a compiled signature has, and how all others fit in."""
+"""The few shapes that XLA compiles, and how requests are padded to them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_longformer.export.checks import require
+from tf_longformer.export.request_checks import require
+from tf_longformer.list_arguments import refuse_string
 
-BATCHES = (1, 8)
-# Each length is twice the one before.
+# Where none are asked for: these batches, and this many lengths, of which each
+# is half of the one before.
+_BATCHES = (1, 8)
 _LENGTHS = 4
 
 
@@ -43,6 +45,7 @@ class Buckets:
             longest: int, tokens that the model takes.
 
         Raises:
+            TypeError: for a string.
             ValueError: if they aren't positive ints, or a length is more
                 than the model takes.
         """
@@ -51,8 +54,9 @@ class Buckets:
         chosen = []
         for name, sizes, most in (
             ("xla_lengths", lengths, longest),
-            ("xla_batches", BATCHES if batches is None else batches, None),
+            ("xla_batches", _BATCHES if batches is None else batches, None),
         ):
+            refuse_string(name, sizes)
             sizes = sorted(set(sizes))
             if (
                 not sizes
@@ -76,7 +80,7 @@ class Buckets:
         pad_token_id: int,
         per_token: Sequence[str],
     ) -> dict[str, Any]:
-        """Pads, runs and cuts.
+        """Pads a request to a bucket, runs it, and cuts the padding off.
 
         Args:
             compiled: function of int32 `[rows, seq]` ids and mask.
@@ -86,7 +90,7 @@ class Buckets:
             per_token: names of the outputs that are cut to `seq`.
 
         Returns:
-            Dict of the outputs, as for the tensors that were given.
+            Dict of the outputs, shaped as if nothing had been padded.
         """
         shape = tf.shape(ids)
         seq = shape[-1]
@@ -131,6 +135,6 @@ class Buckets:
 
 
 def _next(sizes: Sequence[int], size: Any) -> Any:
-    """Returns the least of `sizes` that isn't below `size`."""
+    """Returns the smallest of `sizes` that has room for `size`."""
     place = tf.searchsorted(tf.constant(sizes), size[None])[0]
     return tf.gather(sizes, tf.minimum(place, len(sizes) - 1))

@@ -1,9 +1,10 @@
 """Models for runtimes that aren't TensorFlow's: ids in, numbers out.
 
-They read a graph in which attention is `ops.portable`, with free batch size
-and length; ahead-of-time compilation, by XLA, has one shape. Strings, and
-checks of what comes in, stay with TensorFlow: ids out of range are the
-caller's to avoid.
+In the graph that they read, attention takes the reference path
+(`tf_longformer.attention.reference`), for any batch size and length;
+compilation ahead of time, by XLA, has one shape. Strings and checks need
+TensorFlow and are left out, so that the caller must see to it that ids are in
+range.
 """
 
 from __future__ import annotations
@@ -21,13 +22,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_longformer.compat import quantization_mode
-from tf_longformer.compat import sublayers
-from tf_longformer.export.folders import new_folder
 from tf_longformer.export.saved_model import check_model
+from tf_longformer.export.target_folder import new_folder
+from tf_longformer.heads import head_of
+from tf_longformer.keras_private import quantization_mode
+from tf_longformer.keras_private import sublayers
 from tf_longformer.models.base import TFLongformerPreTrainedModel
-from tf_longformer.models.variables import head_of
-from tf_longformer.ops import portable_attention
 
 _OPSET = 17
 _RUNTIME = Path(__file__).with_name("aot_runtime.cc")
@@ -105,10 +105,9 @@ def export_onnx(
     tf2onnx = _require("tf2onnx", "onnx")
     function, specs = _function(model, with_global_attention)
     with new_folder(path, overwrite) as folder:
-        with portable_attention():
-            converted, _ = tf2onnx.convert.from_function(
-                function, input_signature=specs, opset=_OPSET
-            )
+        converted, _ = tf2onnx.convert.from_function(
+            function, input_signature=specs, opset=_OPSET
+        )
         for given in converted.graph.input:
             axes = given.type.tensor_type.shape.dim
             for axis, name in zip(axes, _AXES[len(axes)], strict=True):
@@ -212,7 +211,7 @@ def export_aot(
     with new_folder(path, overwrite) as folder:
         with _saved(model, with_global_attention, shape) as saved:
             _compile(saved, folder / "longformer", target_cpu)
-        # It names folders of this machine, one of which is gone already.
+        # It names folders of this machine, one of which is deleted here.
         (folder / "longformer_makefile.inc").unlink()
         shutil.copyfile(_RUNTIME, folder / "longformer_runtime.cc")
     return Path(path) / "longformer.h"
@@ -264,10 +263,17 @@ def _require(module: str, extra: str) -> Any:
 def _function(
     model: Any, with_global_attention: bool, shape: tuple | None = None
 ) -> tuple[Any, list[tf.TensorSpec]]:
-    """Returns the model as a function, and what it takes."""
+    """Returns the model as a function of tensors, and the specs of these."""
     names = ["input_ids", "attention_mask"]
     names += ["global_attention_mask"] * with_global_attention
-    shape = (None,) * model.input_rank if shape is None else shape
+    slots = None
+    if shape is None:
+        shape = (None,) * model.input_rank
+    else:
+        # XLA must know how many global tokens there may be. "cls" is one token;
+        # of a question, or of a mask that the caller gives, it may be all.
+        single = head_of(type(model)).default_globals == "cls"
+        slots = 1 if single and not with_global_attention else shape[-1]
     specs = [tf.TensorSpec(shape, tf.int32, name=name) for name in names]
 
     def run(
@@ -280,6 +286,8 @@ def _function(
             output_attentions=False,
             output_hidden_states=False,
             return_dict=True,
+            reference_attention=True,
+            attention_slots=slots,
             training=False,
         )
         return dict(outputs.items())
@@ -291,24 +299,15 @@ def _function(
 def _saved(
     model: Any, with_global_attention: bool, shape: tuple | None = None
 ) -> Iterator[str]:
-    """Lends a SavedModel of numbers alone, for a converter to read."""
+    """Yields the path of a temporary SavedModel for a converter to read."""
     function, _ = _function(model, with_global_attention, shape)
-    slots = None
-    if shape is not None:
-        # XLA's shapes can't follow from values. The one global token of
-        # sequence classification is known, of others all could be global.
-        name = head_of(type(model))
-        single = name == "LongformerForSequenceClassification"
-        slots = 1 if single and not with_global_attention else shape[-1]
     module = tf.Module()
     module.weights = [weight.value for weight in model.weights]
     with tempfile.TemporaryDirectory() as folder:
-        with portable_attention(slots):
-            traced = function.get_concrete_function()
         tf.saved_model.save(
             module,
             folder,
-            signatures=traced,
+            signatures=function.get_concrete_function(),
             options=tf.saved_model.SaveOptions(
                 experimental_custom_gradients=False
             ),

@@ -12,26 +12,29 @@ import keras
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tf_longformer.decoding import POOLINGS
+from tf_longformer.errors import shown
 from tf_longformer.export import contract
-from tf_longformer.export import warmup
 from tf_longformer.export.buckets import Buckets
-from tf_longformer.export.folders import check_replaceable
-from tf_longformer.export.folders import new_folder
 from tf_longformer.export.signatures import Settings
 from tf_longformer.export.signatures import Signatures
-from tf_longformer.export.weights import WEIGHTS
+from tf_longformer.export.stored_weights import WEIGHTS
+from tf_longformer.export.target_folder import check_replaceable
+from tf_longformer.export.target_folder import new_folder
+from tf_longformer.exported import warmup
+from tf_longformer.heads import head_of
 from tf_longformer.models.base import TFLongformerPreTrainedModel
-from tf_longformer.models.variables import head_of
-from tf_longformer.tokenization.base import BaseLongformerTokenizer
+from tf_longformer.projections import Projection
+from tf_longformer.projections import projected_width
+from tf_longformer.tokenization import LongformerTokenizer
 
 IDS_DTYPES = ("int32", "int64")
-EXTRA = "assets.extra"
 
 
 def export_saved_model(
     model: TFLongformerPreTrainedModel,
     path: str | os.PathLike,
-    tokenizer: BaseLongformerTokenizer | None = None,
+    tokenizer: LongformerTokenizer | None = None,
     *,
     overwrite: bool = False,
     ids_dtype: str = "int32",
@@ -42,6 +45,9 @@ def export_saved_model(
     top_k: int = 5,
     max_answer_len: int = 15,
     warmup_requests: bool = True,
+    pooling: str = "mean",
+    normalize: bool = True,
+    projections: Sequence[Projection] = (),
 ) -> Path:
     """Exports a model for serving.
 
@@ -53,6 +59,8 @@ def export_saved_model(
     - `with_global_attention`: `global_attention_mask` too.
     - `text`, with a tokenizer: strings; `question` and `context` for
       question answering, `prompt` and `choices` for multiple choice.
+    - `embed`, of the bare model: a vector for each text, or without a
+      tokenizer for each row of ids; with one, `embed_ids` takes ids.
     - `xla`, where asked for: as `serving_default`, compiled by XLA for a few
       shapes, to which requests are padded. TensorFlow Serving runs it only
       with `--xla_cpu_compilation_enabled`.
@@ -86,13 +94,18 @@ def export_saved_model(
         max_answer_len: int, tokens of an answer at most. Defaults to `15`.
         warmup_requests: bool, whether to write requests that TensorFlow
             Serving runs before it serves. Defaults to `True`.
+        pooling: how `embed` makes vectors, as of `tf_longformer.tasks.embed`:
+            `"mean"` or `"cls"`. Defaults to `"mean"`.
+        normalize: bool, whether they have the length 1. Defaults to `True`.
+        projections: `Projection`s that they go through before, as of
+            `tf_longformer.tasks.embed`; stored as float32. Defaults to none.
 
     Returns:
         `Path` of the folder. It appears at once and whole.
 
     Raises:
-        TypeError: `model` isn't one of this package's models, or `tokenizer`
-            none of its tokenizers.
+        TypeError: `model` isn't one of this package's models, `tokenizer`
+            none of its tokenizers, or `projections` are none.
         ValueError: Keras runs on another backend than TensorFlow, the
             tokenizer is of another model, or an option isn't one of its
             values.
@@ -110,6 +123,7 @@ def export_saved_model(
     check_tokenizer(tokenizer, model)
     _check_choice("ids_dtype", ids_dtype, IDS_DTYPES)
     _check_choice("weights", weights, WEIGHTS)
+    _check_choice("pooling", pooling, POOLINGS)
     for name, value in (("top_k", top_k), ("max_answer_len", max_answer_len)):
         if value < 1:
             raise ValueError(
@@ -125,7 +139,11 @@ def export_saved_model(
         buckets = Buckets.choose(
             xla_lengths, xla_batches, model.config.max_tokens
         )
-    settings = Settings(ids_dtype, weights, buckets, top_k, max_answer_len)
+    projected_width(projections, model.config.hidden_size)
+    settings = Settings(
+        *(ids_dtype, weights, buckets, top_k, max_answer_len),
+        *(pooling, normalize, tuple(projections)),
+    )
     check_replaceable(path, overwrite)
     module = Signatures(model, tokenizer, settings)
     with new_folder(path, overwrite) as folder:
@@ -139,21 +157,23 @@ def export_saved_model(
             ),
         )
         _forget_gradients(folder / "saved_model.pb")
-        extra = folder / EXTRA
-        extra.mkdir()
-        described = contract.describe(module)
-        (extra / "signatures.json").write_text(
-            json.dumps(described, indent=2) + "\n", "utf-8"
+        description = folder / contract.FILE
+        description.parent.mkdir()
+        description.write_text(
+            json.dumps(contract.describe(module), indent=2) + "\n", "utf-8"
         )
         if warmup_requests:
-            warmup.write(
-                extra / warmup.FILE, module, tokenizer, model.config, buckets
+            warmup.write_requests(
+                folder,
+                contract.example_requests(
+                    module, tokenizer, model.config, buckets
+                ),
             )
     return Path(path)
 
 
 def _forget_gradients(path: Path) -> None:
-    """Takes out what names gradients that aren't there.
+    """Deletes the names of custom gradients, which weren't saved.
 
     TensorFlow would warn of each when it loads the folder.
     """
@@ -203,18 +223,20 @@ def check_tokenizer(tokenizer: Any, model: Any) -> None:
     """
     if tokenizer is None:
         return
-    if not isinstance(tokenizer, BaseLongformerTokenizer):
+    if not isinstance(tokenizer, LongformerTokenizer):
         raise TypeError(
             "`tokenizer` must be a LongformerTokenizer or a "
             f"LongformerTokenizerFast. Received: {type(tokenizer).__name__}. "
             "Load it with `from_pretrained`."
         )
     config = model.config
-    most = max(tokenizer.get_vocab().values())
-    is_larger = most >= config.vocab_size
-    problems = [
-        f"its largest id is {most}, the model's {config.vocab_size - 1}"
-    ] * is_larger
+    largest = max(tokenizer.get_vocab().values())
+    is_larger = largest >= config.vocab_size
+    problems = []
+    if is_larger:
+        problems.append(
+            f"its largest id is {largest}, the model's {config.vocab_size - 1}"
+        )
     problems += [
         f"{name}={ours}, the model's {theirs}"
         for name in ("pad_token_id", "sep_token_id")
@@ -233,7 +255,7 @@ def check_tokenizer(tokenizer: Any, model: Any) -> None:
             f"of which {'; '.join(problems)}. {fix}; or leave the tokenizer "
             "out (--no-text)."
         )
-    head = head_of(type(model))
+    head = head_of(type(model)).name
     if head == "LongformerForMaskedLM" and tokenizer.mask_token is None:
         raise ValueError(
             "A masked language model needs a tokenizer with a mask. Received: "
@@ -244,5 +266,6 @@ def check_tokenizer(tokenizer: Any, model: Any) -> None:
 def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     if value not in choices:
         raise ValueError(
-            f"`{name}` must be one of {list(choices)}. Received: {value!r}."
+            f"`{name}` must be one of {list(choices)}. Received: "
+            f"{shown(value)}."
         )

@@ -8,31 +8,26 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_longformer.export import checks
+from tf_longformer import decoding
+from tf_longformer.export import request_checks
 from tf_longformer.export.buckets import Buckets
-from tf_longformer.export.heads import HEADS
-from tf_longformer.export.heads import MaskedLM
-from tf_longformer.export.weights import StoredWeights
-from tf_longformer.models.base import TFLongformerPreTrainedModel
-from tf_longformer.models.variables import head_of
-from tf_longformer.preprocessing.text_preprocessor import (
+from tf_longformer.export.results import MaskedLM
+from tf_longformer.export.results import Results
+from tf_longformer.export.stored_weights import StoredWeights
+from tf_longformer.graph_tokenization.fewest_tokens import FewestTokens
+from tf_longformer.graph_tokenization.text_preprocessor import (
     LongformerTextPreprocessor,
 )
+from tf_longformer.heads import BARE
+from tf_longformer.heads import head_of
+from tf_longformer.heads import resolve
+from tf_longformer.models.base import TFLongformerPreTrainedModel
+from tf_longformer.projections import Projection
+from tf_longformer.tasks.steps import takes_token_types
 from tf_longformer.tokenization import LongformerTokenizer
-from tf_longformer.tokenization.base import BaseLongformerTokenizer
 
-INPUT_MEANINGS = {
-    "input_ids": "ids of the model's tokenizer, special tokens included",
-    "attention_mask": "1 for tokens, 0 for padding, on either side",
-    "global_attention_mask": "1 for tokens with global attention, 0 for others",
-    "text": "documents, UTF-8",
-    "question": "questions, UTF-8",
-    "context": "the document of each question, UTF-8",
-    "prompt": "what is asked, UTF-8",
-    "choices": "the choices of each prompt, UTF-8",
-}
-# Longer than any text, for a tokenizer that must not cut: a request that is
-# too long is refused.
+# A `model_max_length` that no text reaches: a request that is too long must be
+# refused, not cut.
 _ENDLESS = int(1e30)
 
 
@@ -43,23 +38,29 @@ class Settings:
     Args:
         ids_dtype: `"int32"` or `"int64"`.
         weights: `"float32"`, `"bfloat16"` or `"int8"`.
-        buckets: `Buckets` of the signature `xla`; `None` for no such one.
-        top_k: int, answers, and tokens of a mask.
-        longest: int, tokens of an answer at most.
+        buckets: `Buckets` of the signature `xla`; `None` leaves it out.
+        top_k: int, how many answers, or tokens for a mask.
+        max_answer_len: int, tokens of an answer at most.
+        pooling: how `embed` makes vectors, see `decoding.pool_rows`.
+        normalize: bool, whether these have the length 1.
+        projections: `Projection`s that these go through before.
     """
 
     ids_dtype: str = "int32"
     weights: str = "float32"
     buckets: Buckets | None = None
     top_k: int = 5
-    longest: int = 15
+    max_answer_len: int = 15
+    pooling: str = "mean"
+    normalize: bool = True
+    projections: tuple[Projection, ...] = ()
 
 
 class Signatures(tf.Module):
     """A model as functions of tensors, which own its weights.
 
-    Keras's own tracking would also store the layers' Python configuration,
-    which nobody without this package could use.
+    The model itself is hidden from TensorFlow, which would store the
+    configuration of all its layers too; a SavedModel has no use for it.
 
     Args:
         model: a Longformer model.
@@ -67,33 +68,30 @@ class Signatures(tf.Module):
         settings: `Settings`.
 
     Attributes:
-        head: `Head` of the model.
+        results: `Results` of the model's head.
         weights: list of `tf.Variable`.
     """
 
     def __init__(
         self,
         model: TFLongformerPreTrainedModel,
-        tokenizer: BaseLongformerTokenizer | None,
+        tokenizer: LongformerTokenizer | None,
         settings: Settings,
     ) -> None:
         super().__init__(name="longformer")
-        config = model.config
-        # Not tracked: Keras's objects can't be loaded without Keras.
+        # Keras's objects, if they were saved, couldn't be loaded without Keras.
         self._model = _Hidden(model)
         self._settings = settings
         self._stored = _Hidden(StoredWeights(model, settings.weights))
         self.weights = self._stored.value.variables
-        tokens = mask_token_id = None
-        if tokenizer is not None:
-            texts = _texts_of_ids(tokenizer, config.vocab_size)
-            tokens, mask_token_id = texts, tokenizer.mask_token_id
-        self.head = HEADS[head_of(type(model))](
-            config,
-            tokens,
-            mask_token_id,
-            min(settings.top_k, config.vocab_size),
-            settings.longest,
+        head = head_of(type(model))
+        results_class = resolve(head.export) or Results
+        self.results = results_class(
+            head,
+            model.config,
+            tokenizer,
+            settings.top_k,
+            settings.max_answer_len,
         )
         functions = {
             "serving_default": self._of_ids(),
@@ -101,10 +99,15 @@ class Signatures(tf.Module):
         }
         if tokenizer is not None:
             functions["text"] = self._of_texts(tokenizer)
+        if head.name == BARE:
+            functions["embed"] = self._embed_ids("embed")
+            if tokenizer is not None:
+                functions["embed_ids"] = self._embed_ids("embed_ids")
+                functions["embed"] = self._of_texts(tokenizer, self._embed)
         if settings.buckets is not None:
             functions["xla"] = self._compiled(settings.buckets)
-        # Traced once, here: of a `tf.function` the writer would make a trace
-        # of its own, and store both.
+        # Traced here: given a `tf.function`, TensorFlow would trace it again
+        # while it saves, and store both traces.
         self._functions = _Hidden(
             {
                 name: function.get_concrete_function()
@@ -146,8 +149,8 @@ class Signatures(tf.Module):
         return [tf.TensorSpec(shape, dtype, name=name) for name in names]
 
     def _serve(self, **inputs: Any) -> dict[str, Any]:
-        inputs = checks.check_ids(inputs, self._model.value.config)
-        return self.head.of_ids(
+        inputs = request_checks.check_ids(inputs, self._model.value.config)
+        return self.results.of_ids(
             self.run(inputs), inputs["input_ids"], inputs["attention_mask"]
         )
 
@@ -175,13 +178,33 @@ class Signatures(tf.Module):
         )
         return _function(with_global_attention, specs)
 
+    def _embed(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Returns a vector for each row of checked inputs."""
+        states = self.run(inputs)["last_hidden_state"]
+        vectors = decoding.pool_rows(
+            states, inputs["attention_mask"], self._settings.pooling
+        )
+        vectors = decoding.project_vectors(vectors, self._settings.projections)
+        if self._settings.normalize:
+            vectors = decoding.normalize_vectors(vectors)
+        return {"embedding": vectors}
+
+    def _embed_ids(self, name: str) -> Callable[..., Any]:
+        def embed(input_ids: Any, attention_mask: Any) -> Any:
+            inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+            config = self._model.value.config
+            return self._embed(request_checks.check_ids(inputs, config))
+
+        embed.__name__ = name
+        return _function(embed, self._specs("input_ids", "attention_mask"))
+
     def _compiled(self, buckets: Buckets) -> Callable[..., Any]:
         config = self._model.value.config
 
         def run(input_ids: Any, attention_mask: Any) -> Any:
             inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
             if self._model.value.input_rank == 3:
-                # Rows of one choice each, whose number is then a bucket's.
+                # Each choice is a row of its own: buckets count rows.
                 inputs = {n: x[:, None] for n, x in inputs.items()}
             return self.run(inputs)
 
@@ -191,63 +214,90 @@ class Signatures(tf.Module):
         )
 
         def xla(input_ids: Any, attention_mask: Any) -> Any:
-            inputs = checks.check_ids(
+            inputs = request_checks.check_ids(
                 {"input_ids": input_ids, "attention_mask": attention_mask},
                 config,
             )
             ids, mask = inputs["input_ids"], inputs["attention_mask"]
             outputs = buckets.run(
-                compiled, ids, mask, config.pad_token_id, self.head.per_token
+                compiled,
+                ids,
+                mask,
+                config.pad_token_id,
+                self.results.token_outputs,
             )
-            return self.head.of_ids(outputs, ids, mask)
+            return self.results.of_ids(outputs, ids, mask)
 
         return _function(xla, self._specs("input_ids", "attention_mask"))
 
-    def _of_texts(self, tokenizer: BaseLongformerTokenizer) -> Any:
+    def _of_texts(
+        self,
+        tokenizer: LongformerTokenizer,
+        embed: Callable[..., Any] | None = None,
+    ) -> Any:
+        """Makes the function of texts; with `embed` what that makes of ids."""
         endless = LongformerTokenizer.from_config(
             {**tokenizer.get_config(), "model_max_length": _ENDLESS}
         )
+        inputs = ["input_ids", "attention_mask"]
+        known = tokenizer.model_input_names
+        if "token_type_ids" in known and takes_token_types(self._model.value):
+            inputs.append("token_type_ids")
         encode = LongformerTextPreprocessor(
             endless, return_offsets=True, return_sequence_ids=True
         )
-        strings = tf.TensorSpec([None], tf.string)
+        fewest_tokens = FewestTokens(tokenizer)
+        names = self.results.texts
+        shapes: dict[str, list[None]] = {name: [None] for name in names}
+        if self._model.value.input_rank == 3:
+            # The last text is a list of choices.
+            shapes[names[-1]] = [None, None]
 
-        def serve(**texts: Any) -> dict[str, Any]:
-            return self._serve_texts(encode, tokenizer.mask_token, texts)
-
-        if len(self.head.texts) == 1:
-            return _function(lambda text: serve(text=text), [strings])
-        if self.head.texts == ("question", "context"):
-            return _function(
-                lambda question, context: serve(
-                    question=question, context=context
-                ),
-                [strings] * 2,
+        def text(*values: Any) -> dict[str, Any]:
+            return self._serve_texts(
+                encode,
+                fewest_tokens,
+                dict(zip(names, values, strict=True)),
+                inputs,
+                embed,
             )
+
         return _function(
-            lambda prompt, choices: serve(prompt=prompt, choices=choices),
-            [strings, tf.TensorSpec([None, None], tf.string)],
+            text,
+            [
+                tf.TensorSpec(shape, tf.string, name=name)
+                for name, shape in shapes.items()
+            ],
         )
 
     def _serve_texts(
-        self, encode: Any, mask_token: str | None, texts: dict[str, Any]
+        self,
+        encode: Any,
+        fewest_tokens: Callable[..., Any],
+        texts: dict[str, Any],
+        names: list[str],
+        embed: Callable[..., Any] | None,
     ) -> dict[str, Any]:
         config = self._model.value.config
-        parts = list(checks.check_texts(texts).values())
+        texts = request_checks.check_texts(texts)
+        texts = request_checks.check_fewest(texts, fewest_tokens, config)
+        parts = list(texts.values())
         if len(parts) == 2 and parts[1].shape.rank == 2:
-            # A prompt for each of its choices.
+            # Each choice is paired with its prompt.
             encoded = encode(parts[0][:, None], parts[1])
         else:
             encoded = encode(*parts)
-        encoded = checks.check_lengths(encoded, config)
-        inputs = {n: encoded[n] for n in ("input_ids", "attention_mask")}
-        if not isinstance(self.head, MaskedLM):
-            return self.head.of_texts(self.run(inputs), encoded, parts)
-        # The vocabulary's scores of masks alone: of all tokens they would
-        # take most of the time and of the answer.
-        positions = self.head.find_masks(encoded, mask_token)
+        encoded = request_checks.check_lengths(encoded, config)
+        inputs = {name: encoded[name] for name in names}
+        if embed is not None:
+            return embed(inputs)
+        if not isinstance(self.results, MaskedLM):
+            return self.results.of_texts(self.run(inputs), encoded, parts)
+        # The scores of the whole vocabulary are computed for masks alone: for
+        # every token they would take most of the time and fill the reply.
+        positions = self.results.find_masks(encoded)
         logits = self._mask_logits(inputs, positions)
-        return self.head.of_masks(logits, encoded, positions)
+        return self.results.of_masks(logits, encoded, positions)
 
     def _mask_logits(self, inputs: dict[str, Any], positions: Any) -> Any:
         model = self._model.value
@@ -262,7 +312,7 @@ class Signatures(tf.Module):
 
 
 class _Hidden:
-    """Keeps a value where TensorFlow doesn't look for what to save."""
+    """Holds a value that TensorFlow must not find and save."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -270,14 +320,3 @@ class _Hidden:
 
 def _function(function: Callable[..., Any], specs: list) -> Any:
     return tf.function(function, input_signature=specs, autograph=False)
-
-
-def _texts_of_ids(
-    tokenizer: BaseLongformerTokenizer, vocab_size: int
-) -> list[str]:
-    """Returns the text of each id; `""` where there is no token."""
-    known = set(tokenizer.get_vocab().values())
-    return [
-        tokenizer.decode([index]) if index in known else ""
-        for index in range(vocab_size)
-    ]

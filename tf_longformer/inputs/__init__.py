@@ -1,1 +1,1 @@
-"""What comes into a model: its normal form, its checks, default globals."""
+"""What comes into a model: one form, checks, and default global tokens."""

@@ -1,8 +1,10 @@
-"""Checks of the inputs' shapes and values.
+"""Checks of a model's inputs: shapes and dtypes, then ids and other values.
 
-Shapes are checked always. Values are checked in eager mode, and in a graph by
-assertions; XLA drops those, so that `fit` and `predict` check what they can
-on the host.
+Shapes are known in every mode. Values are known in eager mode; in a
+TensorFlow graph assertions check them when it runs. XLA drops assertions, so
+that `fit` and `predict` check on the host what they can before it compiles
+(see `tf_longformer.training.data_checks`). A SavedModel checks requests by
+itself (see `tf_longformer.export.request_checks`).
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from tf_longformer.compat import after_assertion
-from tf_longformer.compat import is_traced
+from tf_longformer.backend import after_assertion
+from tf_longformer.backend import is_traced
 from tf_longformer.configuration import LongformerConfig
-from tf_longformer.inputs.arguments import MASKS_AND_IDS
+from tf_longformer.errors import NoShapesOfFloatsError
+from tf_longformer.inputs.call_arguments import MASKS_AND_IDS
+from tf_longformer.keras_private import in_symbolic_scope
 
 
 def check_shapes(
@@ -41,64 +45,85 @@ def check_shapes(
             + ("Pass one of them." if ids is None else "Leave one out.")
         )
     axes = "[batch, seq]" if rank == 2 else "[batch, choices, seq]"
+    for name, value in inputs.items():
+        # TensorFlow's shapes alone may be without a rank.
+        if getattr(getattr(value, "shape", ()), "rank", 0) is None:
+            raise ValueError(
+                f"`{name}` must have a known number of axes. Received: a "
+                "tensor of unknown shape, as `tf.py_function` returns it. Call "
+                "`tensor.set_shape([None])` where it is made."
+            )
     if embeds is None:
-        leading = tuple(ids.shape)
+        expected = tuple(ids.shape)
     else:
-        leading = tuple(embeds.shape)[:-1]
-        if (
-            len(embeds.shape) != rank + 1
-            or embeds.shape[-1] != config.hidden_size
-        ):
-            raise ValueError(
-                f"`inputs_embeds` must be {axes[:-1]}, hidden_size="
-                f"{config.hidden_size}]. Received: shape "
-                f"{tuple(embeds.shape)}. Pass what `get_input_embeddings()` "
-                "gives for ids."
-            )
-        if not is_float(embeds):
-            raise ValueError(
-                "`inputs_embeds` must be floating point. Received: dtype "
-                f"{embeds.dtype}. Pass ids as `input_ids`."
-            )
+        _check_embeddings(embeds, axes, rank, config)
+        expected = tuple(embeds.shape)[:-1]
     for name in MASKS_AND_IDS:
         value = inputs.get(name)
         if value is None:
             continue
-        if len(value.shape) != rank or not fits(value.shape, leading):
+        shape = tuple(value.shape)
+        if len(shape) != rank or not fits(shape, expected):
+            here = f", here {expected} as the other inputs have it"
             raise ValueError(
-                f"`{name}` must be {axes}"
+                f"`{name}` must be {axes}{'' if value is ids else here}. "
+                f"Received: shape {shape}. "
                 + (
-                    ""
-                    if name == "input_ids"
-                    else f", here {leading} as the other inputs have it"
+                    "Add the missing axis, e.g. `value[None]` for a single "
+                    "row, or `dataset.batch(...)`."
+                    if len(shape) == rank - 1
+                    else "Give it the shape of the other inputs."
                 )
-                + f". Received: shape {tuple(value.shape)}. "
-                + _shape_fix(len(value.shape), rank)
             )
-        if not name.endswith("_mask") and is_float(value):
-            raise ValueError(
-                f"`{name}` must be integers. Received: dtype {value.dtype}. "
-                "Cast it to int32 if its values are whole."
-            )
-    if leading[-1] == 0:
+        if not name.endswith("_mask"):
+            check_dtype(name, value)
+    if expected[-1] == 0:
         raise ValueError(
             "A row must have at least one token. Received: shape "
-            f"{leading}. Leave empty rows out."
+            f"{expected}. Leave empty rows out."
         )
     head_mask = inputs.get("head_mask")
-    expected = (config.num_hidden_layers, config.num_attention_heads)
-    if head_mask is not None and tuple(head_mask.shape) != expected:
+    heads = (config.num_hidden_layers, config.num_attention_heads)
+    if head_mask is not None and tuple(head_mask.shape) != heads:
         raise ValueError(
             "`head_mask` must be [num_hidden_layers, num_attention_heads] = "
-            f"{expected}. Received: shape {tuple(head_mask.shape)}. Pass one "
+            f"{heads}. Received: shape {tuple(head_mask.shape)}. Pass one "
             "number for each head of each layer."
         )
 
 
-def _shape_fix(rank: int, expected: int) -> str:
-    if rank == expected - 1:
-        return "Add the missing axis, e.g. `value[None]` for a single row."
-    return "Give it the shape of the other inputs."
+def _check_embeddings(
+    embeds: Any, axes: str, rank: int, config: LongformerConfig
+) -> None:
+    shape, width = tuple(embeds.shape), config.hidden_size
+    if len(shape) != rank + 1 or shape[-1] != width:
+        raise ValueError(
+            f"`inputs_embeds` must be {axes[:-1]}, hidden_size={width}]. "
+            f"Received: shape {shape}. Pass what `get_input_embeddings()` "
+            "gives for ids."
+        )
+    if not is_float(embeds):
+        raise ValueError(
+            "`inputs_embeds` must be floating point. Received: dtype "
+            f"{embeds.dtype}. Pass ids as `input_ids`."
+        )
+
+
+def check_dtype(name: str, value: Any) -> None:
+    """Raises a `ValueError` if integers were asked for and these are floats.
+
+    Where Keras builds a model, floats may stand in for integers: it forgets
+    the dtypes of a saved model's inputs, and takes the mean of the first
+    batch over replicas. Layers cast them, as `keras.layers.Embedding` does.
+    """
+    if is_float(value) and not in_symbolic_scope():
+        is_placeholder = isinstance(value, keras.KerasTensor)
+        raise (NoShapesOfFloatsError if is_placeholder else ValueError)(
+            f"`{name}` must be integers. Received: dtype "
+            f"{keras.backend.standardize_dtype(value.dtype)}. Cast it to "
+            "int32 if its values are whole, or give its `keras.Input` "
+            "`dtype='int32'`."
+        )
 
 
 def is_float(value: Any) -> bool:
@@ -107,7 +132,7 @@ def is_float(value: Any) -> bool:
 
 
 def fits(shape: Any, expected: Any) -> bool:
-    """Returns whether a static shape is the expected one; `None` is any."""
+    """Returns whether static shapes agree; `None` agrees with any size."""
     return len(shape) == len(expected) and all(
         a is None or b is None or a == b
         for a, b in zip(shape, expected, strict=True)
@@ -119,19 +144,32 @@ def check_values(
 ) -> dict[str, Any]:
     """Checks ids, masks and positions against their ranges.
 
+    An id must be one of the vocabulary, a mask 0 or 1; every token must have
+    a position, and embeddings must be finite.
+
     Args:
-        inputs: the model's inputs by name, past `check_shapes`.
+        inputs: the model's inputs by name, `[batch, seq]`, past
+            `check_shapes`.
         config: the model's config.
 
     Returns:
         The inputs. In a TensorFlow graph those that were checked wait for
-        the check, so that its message comes first.
+        the check, so that its message comes before any other error.
 
     Raises:
         ValueError: in eager mode, if a value breaks a rule. In a TensorFlow
             graph the run raises `InvalidArgumentError` with the same rule.
     """
-    ranges = {
+    too_long = (
+        f"Cut the text to {config.max_tokens} tokens, e.g. "
+        f"`tokenizer(text, truncation=True, max_length={config.max_tokens})`."
+    )
+    no_mask = (
+        "Pass 0 and 1; tokens with global attention have 1 in "
+        "`global_attention_mask`."
+    )
+    # The limit that values are below, and what to do about a larger one.
+    limits = {
         "input_ids": (
             config.vocab_size,
             "Use the tokenizer of this model, or resize the embeddings.",
@@ -140,102 +178,26 @@ def check_values(
             config.type_vocab_size,
             "Leave them out: Longformer checkpoints have one type, 0.",
         ),
-        "attention_mask": (2, _MASK_FIX),
-        "global_attention_mask": (2, _MASK_FIX),
-        "position_ids": (config.max_position_embeddings, _length_fix(config)),
+        "attention_mask": (2, no_mask),
+        "global_attention_mask": (2, no_mask),
+        "position_ids": (config.max_position_embeddings, too_long),
     }
     checked = dict(inputs)
-    for name, (high, fix) in ranges.items():
+    for name, (limit, fix) in limits.items():
         if inputs.get(name) is not None:
-            checked[name] = check_range(name, inputs[name], 0, high, fix)
+            checked[name] = check_range(name, inputs[name], 0, limit, fix)
+    ids, embeds = checked.get("input_ids"), checked.get("inputs_embeds")
+    name, tokens = (
+        ("input_ids", ids) if embeds is None else ("inputs_embeds", embeds)
+    )
     if inputs.get("position_ids") is None:
-        name = (
-            "input_ids"
-            if inputs.get("inputs_embeds") is None
-            else ("inputs_embeds")
-        )
-        checked[name] = _check_length(checked[name], config)
-    if inputs.get("inputs_embeds") is not None:
-        checked["inputs_embeds"] = _check_finite(
-            "inputs_embeds", checked["inputs_embeds"]
-        )
-    _warn_of_padding(inputs, config)
+        tokens = _check_length(tokens, config, too_long)
+    if embeds is not None:
+        tokens = _check_finite(name, tokens)
+    checked[name] = tokens
+    if ids is not None and inputs.get("attention_mask") is None:
+        _warn_of_padding(ids, config)
     return checked
-
-
-_MASK_FIX = (
-    "Pass 0 and 1; tokens with global attention have 1 in "
-    "`global_attention_mask`."
-)
-
-
-def _length_fix(config: LongformerConfig) -> str:
-    return (
-        f"Cut the text to {config.max_tokens} tokens, e.g. "
-        f"`tokenizer(text, truncation=True, max_length={config.max_tokens})`."
-    )
-
-
-def _warn_of_padding(inputs: dict[str, Any], config: LongformerConfig) -> None:
-    ids = inputs.get("input_ids")
-    if (
-        ids is not None
-        and inputs.get("attention_mask") is None
-        and not is_traced(ids)
-        and np.any(_host(ids) == config.pad_token_id)
-    ):
-        warnings.warn(
-            f"`input_ids` contain padding (id {config.pad_token_id}) but "
-            "there is no `attention_mask`, so that padding is attended to. "
-            "Pass the mask that the tokenizer returns.",
-            stacklevel=2,
-        )
-
-
-def _check_length(given: Any, config: LongformerConfig) -> Any:
-    """Checks that every token of ids or embeddings has a position."""
-    seq = given.shape[1]
-    if seq is not None and seq <= config.max_tokens:
-        return given
-    rule = (
-        "A row must not have more tokens than there are positions "
-        f"(max_position_embeddings - pad_token_id - 1 = {config.max_tokens})."
-    )
-    is_ids = len(given.shape) == 2
-    if is_ids and not is_traced(given):
-        # Padding takes no position, so that only real tokens count.
-        real = _host(given) != config.pad_token_id
-        seq = int(np.sum(real, axis=1).max(initial=0))
-    if isinstance(seq, int) and not (is_ids and is_traced(given)):
-        if seq > config.max_tokens:
-            raise ValueError(
-                f"{rule} Received: {seq} tokens. {_length_fix(config)}"
-            )
-        return given
-    if is_ids:
-        real = ops.cast(ops.not_equal(given, config.pad_token_id), "int32")
-        length = ops.max(ops.sum(real, axis=1))
-    else:
-        length = ops.shape(given)[1]
-    message = f"{rule} {_length_fix(config)} Received (tokens):"
-    return after_assertion(given, length, 0, config.max_tokens + 1, message)
-
-
-def _check_finite(name: str, value: Any) -> Any:
-    """Checks that no element is NaN or infinite."""
-    rule = f"`{name}` must be finite. "
-    fix = "Look for the NaN or infinity where they are computed."
-    wrong = ops.cast(ops.logical_not(ops.isfinite(value)), "int32")
-    if is_traced(wrong):
-        message = f"{rule}{fix} Received (1 is not):"
-        return after_assertion(value, wrong, 0, 1, message)
-    count = int(ops.sum(wrong))
-    if count:
-        raise ValueError(
-            f"{rule}Received: {count} of {np.prod(value.shape)} elements "
-            f"that are not. {fix}"
-        )
-    return value
 
 
 def check_range(
@@ -270,7 +232,7 @@ def check_range(
             counted = ops.where(ops.equal(value, ignored), low, value)
         message = f"{rule} {fix} Received:"
         return after_assertion(value, counted, low, high, message)
-    array = _host(value)
+    array = _as_numpy(value)
     if array.dtype == bool:
         return value
     if ignored is not None:
@@ -286,7 +248,58 @@ def check_range(
     return value
 
 
-def _host(value: Any) -> np.ndarray:
+def _check_length(tokens: Any, config: LongformerConfig, fix: str) -> Any:
+    """Checks that every token of ids or embeddings has a position."""
+    limit = config.max_tokens
+    length = tokens.shape[1]
+    if length is not None and length <= limit:
+        return tokens
+    if len(tokens.shape) == 2:
+        # Ids: padding takes no position, so that it doesn't count.
+        real = ops.not_equal(tokens, config.pad_token_id)
+        length = ops.max(ops.sum(ops.cast(real, "int32"), axis=1), initial=0)
+    else:
+        length = ops.shape(tokens)[1]
+    rule = (
+        "A row must not have more tokens than there are positions "
+        f"(max_position_embeddings - pad_token_id - 1 = {limit})."
+    )
+    if is_traced(length):
+        message = f"{rule} {fix} Received (tokens):"
+        return after_assertion(tokens, length, 0, limit + 1, message)
+    if int(length) > limit:
+        raise ValueError(f"{rule} Received: {int(length)} tokens. {fix}")
+    return tokens
+
+
+def _check_finite(name: str, value: Any) -> Any:
+    """Checks that no element is NaN or infinite."""
+    rule = f"`{name}` must be finite. "
+    fix = "Look for the NaN or infinity where they are computed."
+    wrong = ops.cast(ops.logical_not(ops.isfinite(value)), "int32")
+    if is_traced(wrong):
+        message = f"{rule}{fix} Received (1 is not):"
+        return after_assertion(value, wrong, 0, 1, message)
+    count = int(ops.sum(wrong))
+    if count:
+        raise ValueError(
+            f"{rule}Received: {count} of {np.prod(value.shape)} elements "
+            f"that are not. {fix}"
+        )
+    return value
+
+
+def _warn_of_padding(ids: Any, config: LongformerConfig) -> None:
+    if not is_traced(ids) and np.any(_as_numpy(ids) == config.pad_token_id):
+        warnings.warn(
+            f"`input_ids` contain padding (id {config.pad_token_id}) but "
+            "there is no `attention_mask`, so that padding is attended to. "
+            "Pass the mask that the tokenizer returns.",
+            stacklevel=2,
+        )
+
+
+def _as_numpy(value: Any) -> np.ndarray:
     if isinstance(value, np.ndarray | np.generic):
         return np.asarray(value)
     return ops.convert_to_numpy(value)

@@ -8,7 +8,8 @@ from typing import Any
 
 from keras import ops
 
-from tf_longformer.ops import gelu
+from tf_longformer.attention import gelu
+from tf_longformer.errors import shown
 
 
 def gelu_tanh(x: Any) -> Any:
@@ -65,6 +66,6 @@ def get_activation(name: str) -> Callable[[Any], Any]:
     if name not in ACTIVATIONS:
         raise ValueError(
             "`hidden_act` must name a known activation. Received: "
-            f"hidden_act={name!r}. Use one of {sorted(ACTIVATIONS)}."
+            f"hidden_act={shown(name)}. Use one of {sorted(ACTIVATIONS)}."
         )
     return ACTIVATIONS[name]

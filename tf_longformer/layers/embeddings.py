@@ -7,12 +7,16 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_longformer.backend import take_rows
+from tf_longformer.keras_private import quantization_mode
+from tf_longformer.keras_private import stored_value
+from tf_longformer.layers.initializers import InitialValues
 from tf_longformer.layers.initializers import Normal
-from tf_longformer.layers.quantized import RemembersQuantization
+from tf_longformer.layers.longformer_layer import LongformerLayer
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
-class TFLongformerEmbeddings(RemembersQuantization, keras.layers.Layer):
+class TFLongformerEmbeddings(LongformerLayer):
     """Sum of word, position and token type embeddings, normalised.
 
     Positions are counted as RoBERTa does: from `pad_token_id + 1`, over the
@@ -30,6 +34,7 @@ class TFLongformerEmbeddings(RemembersQuantization, keras.layers.Layer):
         dropout: float, dropout of the result. Defaults to `0.1`.
         initializer_range: float, standard deviation of new weights.
             Defaults to `0.02`.
+        initial_values: `InitialValues` of its matrices. Defaults to none.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -60,6 +65,7 @@ class TFLongformerEmbeddings(RemembersQuantization, keras.layers.Layer):
         layer_norm_eps: float = 1e-12,
         dropout: float = 0.1,
         initializer_range: float = 0.02,
+        initial_values: InitialValues | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -71,20 +77,20 @@ class TFLongformerEmbeddings(RemembersQuantization, keras.layers.Layer):
         self.layer_norm_eps = layer_norm_eps
         self.dropout_rate = dropout
         self.initializer_range = initializer_range
+        self.initial_values = initial_values
         self.word_embeddings = self._table(
             vocab_size,
             "word_embeddings",
-            Normal(initializer_range, zero_row=pad_token_id),
+            zero_row=pad_token_id,
         )
         self.position_embeddings = self._table(
             max_position_embeddings,
             "position_embeddings",
-            Normal(initializer_range, zero_row=pad_token_id),
+            zero_row=pad_token_id,
         )
         self.token_type_embeddings = self._table(
             type_vocab_size,
             "token_type_embeddings",
-            Normal(initializer_range),
         )
         self.norm = keras.layers.LayerNormalization(
             epsilon=layer_norm_eps, name="norm", dtype=self.dtype_policy
@@ -94,12 +100,16 @@ class TFLongformerEmbeddings(RemembersQuantization, keras.layers.Layer):
         )
 
     def _table(
-        self, rows: int, name: str, initializer: Any
+        self, rows: int, name: str, zero_row: int | None = None
     ) -> keras.layers.Embedding:
         return keras.layers.Embedding(
             rows,
             self.hidden_size,
-            embeddings_initializer=initializer,
+            embeddings_initializer=Normal(
+                self.initializer_range,
+                zero_row,
+                initial_values=self.initial_values,
+            ),
             name=name,
             dtype=self.dtype_policy,
         )
@@ -112,6 +122,11 @@ class TFLongformerEmbeddings(RemembersQuantization, keras.layers.Layer):
         ):
             table.build((None, None))
         self.norm.build((None, None, self.hidden_size))
+
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        return *input_shape, self.hidden_size
 
     def call(
         self,
@@ -130,15 +145,22 @@ class TFLongformerEmbeddings(RemembersQuantization, keras.layers.Layer):
         embeddings = (
             inputs_embeds
             + self._look_up(self.position_embeddings, position_ids)
-            + self.token_type_embeddings(token_type_ids)
+            + self._take(self.token_type_embeddings, token_type_ids)
         )
         return self.dropout(self.norm(embeddings), training=training)
 
     def _look_up(self, table: keras.layers.Embedding, ids: Any) -> Any:
         """Looks up rows; that of padding is not trained, as in PyTorch."""
-        rows = table(ids)
+        rows = self._take(table, ids)
         padding = ops.expand_dims(ops.equal(ids, self.pad_token_id), -1)
         return ops.where(padding, ops.stop_gradient(rows), rows)
+
+    def _take(self, table: keras.layers.Embedding, ids: Any) -> Any:
+        if quantization_mode(table) or table.lora_enabled:
+            # Its table isn't trained.
+            return table(ids)
+        rows = take_rows(stored_value(table.embeddings), ops.cast(ids, "int32"))
+        return ops.cast(rows, table.compute_dtype)
 
     def count_positions(self, input_ids: Any, inputs_embeds: Any = None) -> Any:
         """Returns the default position ids, int32 `[batch, seq]`.

@@ -8,17 +8,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_longformer.layers.calling import run
+from tf_longformer.attention import TokenRoles
+from tf_longformer.keras_private import keep_in_checkpoints
+from tf_longformer.layers.block_calls import BlockCalls
 from tf_longformer.layers.encoder_block import LongformerEncoderBlock
-from tf_longformer.layers.quantized import RemembersQuantization
-from tf_longformer.layers.self_attention import first_mask
-from tf_longformer.layers.shared_body import SharedBodies
-from tf_longformer.ops import plan_attention
+from tf_longformer.layers.initializers import InitialValues
+from tf_longformer.layers.longformer_layer import LongformerLayer
+from tf_longformer.layers.self_attention import roles_from_masks
 from tf_longformer.outputs import TFLongformerBaseModelOutput
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
-class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
+class TFLongformerEncoder(LongformerLayer):
     """A stack of Longformer layers.
 
     ```python
@@ -50,6 +51,7 @@ class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
             into each layer and computes the rest again in the backward
             pass, with the same dropout. Less memory for about a third more
             time. An attribute that may be set later. Defaults to `False`.
+        initial_values: `InitialValues` of its matrices. Defaults to none.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -60,8 +62,11 @@ class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
             to no global tokens.
         head_mask: float tensor `[num_layers, num_heads]` that scales the
             heads' outputs. Defaults to all ones.
+        roles: `tf_longformer.attention.TokenRoles`, in place of the two masks
+            where they are made already.
         output_attentions: bool, whether to return all probabilities.
         output_hidden_states: bool, whether to return all hidden states.
+        reference_attention: bool, as `TFLongformerSelfAttention` has it.
         training: bool, whether dropout is active.
 
     Returns:
@@ -89,6 +94,7 @@ class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
         initializer_range: float = 0.02,
         attention_slots: int | None = None,
         gradient_checkpointing: bool = False,
+        initial_values: InitialValues | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -125,11 +131,13 @@ class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
                 layer_norm_eps=layer_norm_eps,
                 initializer_range=initializer_range,
                 attention_slots=attention_slots,
+                initial_values=initial_values,
                 name=f"layer_{index}",
                 dtype=self.dtype_policy,
             )
             for index, window in enumerate(windows)
         ]
+        keep_in_checkpoints(self, self.blocks)
 
     @property
     def layer(self) -> list[LongformerEncoderBlock]:
@@ -139,6 +147,11 @@ class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         for block in self.blocks:
             block.build(input_shape)
+
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        return tuple(input_shape)
 
     def call(
         self,
@@ -151,6 +164,8 @@ class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
         mask: Any = None,
         hidden_states_mask: Any = None,
         training: bool = False,
+        roles: TokenRoles | None = None,
+        reference_attention: bool = False,
     ) -> Any:
         expected = (self.num_layers, self.num_heads)
         if head_mask is not None and tuple(head_mask.shape) != expected:
@@ -159,29 +174,30 @@ class TFLongformerEncoder(RemembersQuantization, keras.layers.Layer):
                 f"Received: shape {tuple(head_mask.shape)}. Pass one number "
                 "for each head of each layer."
             )
-        plan = plan_attention(
-            first_mask(hidden_states, attention_mask, mask, hidden_states_mask),
-            global_attention_mask,
+        if roles is None:
+            roles = roles_from_masks(
+                hidden_states,
+                (attention_mask, mask, hidden_states_mask),
+                global_attention_mask,
+                self.attention_slots,
+                output_attentions,
+                reference_attention,
+            )
+        calls = BlockCalls(
+            roles, training, output_attentions, self.gradient_checkpointing
         )
-        arguments = {"plan": plan, "training": training}
-        share = training and not output_attentions
-        bodies = SharedBodies(**arguments) if share else None
         all_hidden_states = [hidden_states]
         attentions = []
         global_attentions = []
         for index, block in enumerate(self.blocks):
-            hidden_states, local, far = run(
+            hidden_states, local, global_ = calls.run(
                 block,
                 hidden_states,
                 None if head_mask is None else head_mask[index],
-                recompute=self.gradient_checkpointing and bool(training),
-                bodies=bodies,
-                output_attentions=output_attentions,
-                **arguments,
             )
             all_hidden_states.append(hidden_states)
             attentions.append(local)
-            global_attentions.append(far)
+            global_attentions.append(global_)
         if not (output_attentions or output_hidden_states):
             return hidden_states
         has_global = output_attentions and global_attentions[0] is not None

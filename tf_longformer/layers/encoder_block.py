@@ -7,21 +7,23 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_longformer.attention import ReplayableDropout
+from tf_longformer.attention import TokenRoles
+from tf_longformer.attention import add_and_normalize
+from tf_longformer.attention import gelu
+from tf_longformer.attention import gelu_dense
+from tf_longformer.backend import value_of
 from tf_longformer.layers.activations import get_activation
+from tf_longformer.layers.initializers import InitialValues
 from tf_longformer.layers.initializers import Normal
-from tf_longformer.layers.kernels import has_kernel
-from tf_longformer.layers.kernels import value_of
-from tf_longformer.layers.quantized import RemembersQuantization
+from tf_longformer.layers.initializers import dense
+from tf_longformer.layers.longformer_layer import LongformerLayer
 from tf_longformer.layers.self_attention import TFLongformerSelfAttention
-from tf_longformer.ops import AttentionPlan
-from tf_longformer.ops import ReplayableDropout
-from tf_longformer.ops import add_and_normalize
-from tf_longformer.ops import gelu
-from tf_longformer.ops import gelu_dense
+from tf_longformer.layers.self_attention import has_kernel
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
-class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
+class LongformerEncoderBlock(LongformerLayer):
     """Self-attention and a feed-forward part, each added and normalised.
 
     Args:
@@ -38,11 +40,12 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
             Defaults to `0.02`.
         attention_slots: int or `None`, as `TFLongformerSelfAttention` has
             it. Defaults to `None`.
+        initial_values: `InitialValues` of its matrices. Defaults to none.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
         hidden_states: float tensor `[batch, seq, hidden]`.
-        plan: `tf_longformer.ops.AttentionPlan`.
+        roles: `tf_longformer.attention.TokenRoles`.
         head_mask: float tensor `[num_heads]` or `None`.
         seeds: integer tensor from `draw_seeds()`: equal seeds repeat the
             dropout. Defaults to new ones.
@@ -65,6 +68,7 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
         layer_norm_eps: float = 1e-12,
         initializer_range: float = 0.02,
         attention_slots: int | None = None,
+        initial_values: InitialValues | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -78,6 +82,7 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
         self.layer_norm_eps = layer_norm_eps
         self.initializer_range = initializer_range
         self.attention_slots = attention_slots
+        self.initial_values = initial_values
         self.seed_generator = keras.random.SeedGenerator()
         self.supports_masking = True
 
@@ -87,19 +92,21 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
             num_heads=self.num_heads,
             attention_window=self.attention_window,
             dropout=self.attention_dropout,
-            kernel_initializer=self._initializer(),
+            kernel_initializer=Normal(
+                self.initializer_range, initial_values=self.initial_values
+            ),
             attention_slots=self.attention_slots,
             name="attention",
             dtype=self.dtype_policy,
         )
         self.attention.build(input_shape)
-        self.attention_output = self._dense(hidden, "attention_output")
+        self.attention_output = dense(self, hidden, "attention_output")
         self.attention_output.build(input_shape)
         self.attention_norm = self._norm("attention_norm")
         self.attention_norm.build(input_shape)
-        self.intermediate = self._dense(self.intermediate_size, "intermediate")
+        self.intermediate = dense(self, self.intermediate_size, "intermediate")
         self.intermediate.build(input_shape)
-        self.output_dense = self._dense(hidden, "output")
+        self.output_dense = dense(self, hidden, "output")
         self.output_dense.build((*input_shape[:-1], self.intermediate_size))
         self.output_norm = self._norm("output_norm")
         self.output_norm.build(input_shape)
@@ -117,7 +124,7 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
     def call(
         self,
         hidden_states: Any,
-        plan: AttentionPlan,
+        roles: TokenRoles,
         head_mask: Any = None,
         seeds: Any = None,
         output_attentions: bool = False,
@@ -133,21 +140,21 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
         attended = self.attention(
             hidden_states,
             head_mask=head_mask,
-            plan=plan,
+            roles=roles,
             seeds=attention_seeds,
             output_attentions=output_attentions,
             training=training,
         )
-        local = far = None
+        local = global_ = None
         if output_attentions:
-            attended, local, far = attended
-        # Tokens in one axis: matrix products, and not tensor products, can be
-        # fused with the bias and activation that follow them.
+            attended, local, global_ = attended
+        # With all tokens in one axis these are matrix products, which can be
+        # fused with the bias and the activation that follow.
         shape = ops.shape(hidden_states)
         hidden_states, attended = (
             ops.reshape(x, (-1, shape[-1])) for x in (hidden_states, attended)
         )
-        hidden_states = self._add(
+        hidden_states = self._add_and_normalize(
             self.attention_output(attended),
             hidden_states,
             self.attention_norm,
@@ -155,7 +162,7 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
             dropout,
             stream=0,
         )
-        hidden_states = self._add(
+        hidden_states = self._add_and_normalize(
             self._feed_forward(hidden_states, training),
             hidden_states,
             self.output_norm,
@@ -163,20 +170,20 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
             dropout,
             stream=1,
         )
-        return ops.reshape(hidden_states, shape), local, far
+        return ops.reshape(hidden_states, shape), local, global_
 
     def _feed_forward(self, hidden_states: Any, training: bool) -> Any:
         inner = self.intermediate(hidden_states)
-        lean = training and self.activation is gelu
-        if not (lean and has_kernel(self.output_dense)):
-            return self.output_dense(self.activation(inner))
-        return gelu_dense(
-            inner,
-            value_of(self.output_dense.kernel),
-            value_of(self.output_dense.bias),
-        )
+        is_gelu = self.activation is gelu
+        if training and is_gelu and has_kernel(self.output_dense):
+            return gelu_dense(
+                inner,
+                value_of(self.output_dense.kernel),
+                value_of(self.output_dense.bias),
+            )
+        return self.output_dense(self.activation(inner))
 
-    def _add(
+    def _add_and_normalize(
         self,
         update: Any,
         residual: Any,
@@ -185,7 +192,7 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
         dropout: ReplayableDropout | None,
         stream: int,
     ) -> Any:
-        """Drops out, adds and normalises."""
+        """Returns the norm of the residual and the update, after dropout."""
         if not training:
             return norm(update + residual)
         return add_and_normalize(
@@ -196,17 +203,6 @@ class LongformerEncoderBlock(RemembersQuantization, keras.layers.Layer):
             norm.epsilon,
             dropout,
             stream,
-        )
-
-    def _initializer(self) -> keras.initializers.Initializer:
-        return Normal(self.initializer_range)
-
-    def _dense(self, units: int, name: str) -> keras.layers.Dense:
-        return keras.layers.Dense(
-            units,
-            kernel_initializer=self._initializer(),
-            name=name,
-            dtype=self.dtype_policy,
         )
 
     def _norm(self, name: str) -> keras.layers.LayerNormalization:

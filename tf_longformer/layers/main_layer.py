@@ -6,42 +6,50 @@ import warnings
 from typing import Any
 
 import keras
-from keras import ops
 
-from tf_longformer.compat import compiling_with_xla
-from tf_longformer.compat import is_traced
+from tf_longformer.attention import TokenRoles
+from tf_longformer.attention import assign_roles
+from tf_longformer.backend import is_traced
 from tf_longformer.configuration import LongformerConfig
+from tf_longformer.inputs.call_arguments import gather_arguments
+from tf_longformer.inputs.checks import check_shapes
 from tf_longformer.layers.embeddings import TFLongformerEmbeddings
 from tf_longformer.layers.encoder import TFLongformerEncoder
-from tf_longformer.layers.pooler import LongformerPooler
-from tf_longformer.layers.quantized import RemembersQuantization
+from tf_longformer.layers.head_layers import LongformerPooler
+from tf_longformer.layers.initializers import InitialValues
+from tf_longformer.layers.longformer_layer import LongformerLayer
+from tf_longformer.layers.self_attention import first_mask
 from tf_longformer.outputs import TFLongformerBaseModelOutputWithPooling
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
-class TFLongformerMainLayer(RemembersQuantization, keras.layers.Layer):
+class TFLongformerMainLayer(LongformerLayer):
     """A Longformer without a head.
 
     Args:
         config: `LongformerConfig`, or a dict of its fields.
         add_pooling_layer: bool. Defaults to `True`.
+        initial_values: `InitialValues` of its matrices. Defaults to none.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
-        As for `TFLongformerModel`, each normalised to a tensor or `None`.
+        As for `TFLongformerModel`; `attention_slots` defaults to the
+        config's, but on the reference path to what each batch needs.
 
     Returns:
-        `TFLongformerBaseModelOutputWithPooling`.
+        `TFLongformerBaseModelOutputWithPooling`, or a tuple where
+        `return_dict` is `False`.
     """
 
     def __init__(
         self,
         config: LongformerConfig | dict[str, Any],
         add_pooling_layer: bool = True,
+        initial_values: InitialValues | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if isinstance(config, dict):
+        if not isinstance(config, LongformerConfig):
             config = LongformerConfig.from_dict(config)
         self.config = config
         self._has_warned = False
@@ -54,6 +62,7 @@ class TFLongformerMainLayer(RemembersQuantization, keras.layers.Layer):
             layer_norm_eps=config.layer_norm_eps,
             dropout=config.hidden_dropout_prob,
             initializer_range=config.initializer_range,
+            initial_values=initial_values,
             name="embeddings",
             dtype=self.dtype_policy,
         )
@@ -71,12 +80,14 @@ class TFLongformerMainLayer(RemembersQuantization, keras.layers.Layer):
             gradient_checkpointing=bool(
                 getattr(config, "gradient_checkpointing", False)
             ),
+            initial_values=initial_values,
             name="encoder",
             dtype=self.dtype_policy,
         )
         self.pooler = (
             LongformerPooler(
                 initializer_range=config.initializer_range,
+                initial_values=initial_values,
                 name="pooler",
                 dtype=self.dtype_policy,
             )
@@ -91,6 +102,21 @@ class TFLongformerMainLayer(RemembersQuantization, keras.layers.Layer):
         if self.pooler is not None:
             self.pooler.build(hidden_shape)
 
+    def __call__(
+        self,
+        input_ids: Any = None,
+        attention_mask: Any = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        inputs = gather_arguments(
+            type(self).__name__, (), input_ids, attention_mask, args, kwargs
+        )
+        check_shapes(inputs, self.config)
+        return_dict = inputs.pop("return_dict", True)
+        output = super().__call__(**inputs)
+        return output if return_dict else output.to_tuple()
+
     def call(
         self,
         input_ids: Any = None,
@@ -102,11 +128,10 @@ class TFLongformerMainLayer(RemembersQuantization, keras.layers.Layer):
         head_mask: Any = None,
         output_attentions: bool = False,
         output_hidden_states: bool = False,
+        reference_attention: bool = False,
+        attention_slots: int | None = None,
         training: bool = False,
     ) -> TFLongformerBaseModelOutputWithPooling:
-        global_attention_mask = self._needed_globals(
-            attention_mask, global_attention_mask, output_attentions
-        )
         embedded = self.embeddings(
             input_ids,
             token_type_ids=token_type_ids,
@@ -114,10 +139,18 @@ class TFLongformerMainLayer(RemembersQuantization, keras.layers.Layer):
             inputs_embeds=inputs_embeds,
             training=training,
         )
+        if attention_slots is None and not reference_attention:
+            attention_slots = self.config.attention_slots
+        roles = assign_roles(
+            first_mask(embedded, attention_mask),
+            global_attention_mask,
+            attention_slots,
+            output_attentions,
+            reference_attention,
+        )
         encoded = self.encoder(
             embedded,
-            attention_mask=attention_mask,
-            global_attention_mask=global_attention_mask,
+            roles=self._needed_roles(roles, attention_slots),
             head_mask=head_mask,
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
@@ -136,44 +169,31 @@ class TFLongformerMainLayer(RemembersQuantization, keras.layers.Layer):
             }
         )
 
-    def _needed_globals(
-        self,
-        attention_mask: Any,
-        global_attention_mask: Any,
-        output_attentions: bool,
-    ) -> Any:
-        """Returns the global mask, `None` where no token turns out global.
+    def _needed_roles(
+        self, roles: TokenRoles, attention_slots: int | None
+    ) -> TokenRoles:
+        """Returns the roles, without slots where no token is global.
 
-        Only eager mode can look.
+        That shows in eager mode only, as does a number that needs a warning.
         """
-        if global_attention_mask is None:
-            return None
-        slots = self.config.attention_slots
-        flags = ops.cast(global_attention_mask, "int32")
-        if attention_mask is not None:
-            flags = flags * ops.cast(attention_mask, "int32")
-        counts = ops.sum(flags, axis=1)
-        if is_traced(counts):
-            if output_attentions and slots is None and compiling_with_xla():
-                raise ValueError(
-                    "Under XLA the attentions need a fixed number of columns "
-                    "for global tokens. Received: output_attentions=True and "
-                    "config.attention_slots=None. Set `attention_slots` in "
-                    "the config to the most global tokens that a row has."
-                )
-            return global_attention_mask
-        most = int(ops.convert_to_numpy(counts).max(initial=0))
-        self._warn_of_many(most)
-        return global_attention_mask if most or slots is not None else None
+        if roles.max_globals is None or is_traced(roles.max_globals):
+            return roles
+        max_globals = int(roles.max_globals)
+        self._warn_of_many_globals(max_globals)
+        if max_globals > 0 or attention_slots is not None:
+            return roles
+        return assign_roles(
+            roles.attended, None, reference_attention=roles.reference
+        )
 
-    def _warn_of_many(self, most: int) -> None:
-        """Says once that global attention has become the larger part."""
+    def _warn_of_many_globals(self, max_globals: int) -> None:
+        """Warns once that global attention takes more time than the window."""
         window = 2 * max(self.config.radii)
-        if most <= window or self._has_warned:
+        if max_globals <= window or self._has_warned:
             return
         self._has_warned = True
         warnings.warn(
-            f"A row has {most} global tokens, more than the window of "
+            f"A row has {max_globals} global tokens, more than the window of "
             f"{window}. The result is exact, but each global token costs as "
             "much as attention to all tokens, so that time grows with their "
             "number times the length. Mark fewer tokens in "

@@ -1,7 +1,8 @@
 """Remembers which parts of a layer are quantized.
 
-`quantize` changes the layers inside. A layer of ours makes them anew from its
-own arguments, so that what was done to them has to be written down.
+Keras's `quantize` changes the layers within a layer. When a file is loaded, a
+layer of ours makes plain ones from its arguments, so that the file has to say
+which of them were quantized.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from typing import Any
 
 import keras
 
-from tf_longformer.compat import quantization_mode
-from tf_longformer.compat import sublayers
+from tf_longformer.keras_private import quantization_mode
+from tf_longformer.keras_private import sublayers
 
 
 def quantized_parts(layer: keras.layers.Layer) -> dict[str, str]:

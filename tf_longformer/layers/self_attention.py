@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from numbers import Integral
 from typing import Any
 
 import keras
 from keras import ops
 
-from tf_longformer.compat import after_assertion
-from tf_longformer.compat import is_traced
+from tf_longformer.attention import ReplayableDropout
+from tf_longformer.attention import TokenRoles
+from tf_longformer.attention import assign_roles
+from tf_longformer.attention import attend_by_reference
+from tf_longformer.attention import attention_probabilities
+from tf_longformer.attention import global_attention
+from tf_longformer.attention import global_attention_by_kernels
+from tf_longformer.attention import take_columns
+from tf_longformer.attention import take_tokens
+from tf_longformer.attention import windowed_attention
+from tf_longformer.backend import value_of
 from tf_longformer.layers.initializers import Normal
-from tf_longformer.layers.kernels import has_kernel
-from tf_longformer.layers.kernels import value_of
-from tf_longformer.layers.quantized import RemembersQuantization
-from tf_longformer.ops import GLOBAL_COLUMNS
-from tf_longformer.ops import AttentionPlan
-from tf_longformer.ops import ReplayableDropout
-from tf_longformer.ops import attend_portably
-from tf_longformer.ops import few_global_attention
-from tf_longformer.ops import global_attention
-from tf_longformer.ops import global_probabilities
-from tf_longformer.ops import is_portable
-from tf_longformer.ops import local_attention
-from tf_longformer.ops import local_probabilities
-from tf_longformer.ops import plan_attention
-from tf_longformer.ops import projected_global_attention
-from tf_longformer.ops import put_rows
-from tf_longformer.ops import take_tokens
+from tf_longformer.layers.longformer_layer import LongformerLayer
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
-class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
+class TFLongformerSelfAttention(LongformerLayer):
     """Sliding-window self-attention with global tokens.
 
     Every token attends to the `attention_window // 2` tokens on either side
@@ -70,12 +65,16 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
             to no global tokens.
         head_mask: float tensor `[num_heads]` that scales the heads' output,
             1 keeps and 0 drops.
-        plan: `tf_longformer.ops.AttentionPlan` made from the two masks, for
-            layers that share them. Defaults to one made for this call.
+        roles: `tf_longformer.attention.TokenRoles` made from the two masks,
+            for layers that share them. Defaults to ones made for this call.
         seeds: integer tensor from `draw_seeds()`: equal seeds repeat the
             dropout, as a layer that is recomputed needs. Defaults to new
             ones.
         output_attentions: bool, whether to return probabilities too.
+        reference_attention: bool, whether to attend in operations that other
+            runtimes have, all blocks at once, for a graph that is exported
+            to them. It takes more memory, and knows no dropout. Defaults to
+            `False`.
         training: bool, whether dropout is active.
 
     Returns:
@@ -126,7 +125,6 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
             )
         self.num_heads = num_heads
         self.attention_window = int(attention_window)
-        self.radius = self.attention_window // 2
         self.dropout = dropout
         self.kernel_initializer = keras.initializers.get(
             kernel_initializer or Normal(stddev=0.02)
@@ -135,6 +133,12 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
+
+    @property
+    def radius(self) -> int:
+        """How many tokens on one side of a token its window spans."""
+        # No sequence is as long as that, and positions are int32.
+        return min(self.attention_window // 2, 2**29)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         hidden = input_shape[-1]
@@ -162,177 +166,144 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
             projection.build(input_shape)
             setattr(self, name, projection)
 
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        return tuple(input_shape)
+
     def call(
         self,
         hidden_states: Any,
         attention_mask: Any = None,
         global_attention_mask: Any = None,
         head_mask: Any = None,
-        plan: AttentionPlan | None = None,
+        roles: TokenRoles | None = None,
         seeds: Any = None,
         output_attentions: bool = False,
         mask: Any = None,
         hidden_states_mask: Any = None,
         training: bool = False,
+        reference_attention: bool = False,
     ) -> Any:
-        if plan is None:
-            plan = plan_attention(
-                first_mask(
-                    hidden_states, attention_mask, mask, hidden_states_mask
-                ),
+        if roles is None:
+            roles = roles_from_masks(
+                hidden_states,
+                (attention_mask, mask, hidden_states_mask),
                 global_attention_mask,
+                self.attention_slots,
+                output_attentions,
+                reference_attention,
             )
         query = self._project(self.query, hidden_states)
         key = self._project(self.key, hidden_states)
         value = self._project(self.value, hidden_states)
-        # Seeds are drawn here: a draw in a branch would be conditional.
-        near, far = self._dropouts(training, seeds)
-        if is_portable():
-            context = self._attend_portably(
-                query, key, value, hidden_states, plan
+
+        project_globals = partial(self._project_globals, hidden_states)
+        if roles.reference:
+            context = attend_by_reference(
+                query, key, value, project_globals, roles, self.radius
             )
         else:
-            context = local_attention(
-                query, key, value, plan, self.radius, near
+            # Here and not where it is used: there are branches, in which the
+            # seed would be drawn or not.
+            local_dropout, global_dropout = self._dropouts(training, seeds)
+            context = windowed_attention(
+                query, key, value, roles, self.radius, local_dropout
             )
-            if plan.most is not None:
-                context = self._add_global(context, hidden_states, plan, far)
+            if roles.max_globals is not None:
+                context = self._fill_global_rows(
+                    context, hidden_states, roles, global_dropout
+                )
         if head_mask is not None:
             head_mask = ops.cast(head_mask, context.dtype)
             context = context * ops.repeat(head_mask, self.head_dim)
         if not output_attentions:
             return context
-        return context, *self._probabilities(
-            hidden_states, query, key, plan, head_mask
+        probabilities = attention_probabilities(
+            query, key, project_globals, roles, self.radius
         )
-
-    def _attend_portably(
-        self,
-        query: Any,
-        key: Any,
-        value: Any,
-        hidden_states: Any,
-        plan: AttentionPlan,
-    ) -> Any:
-        """Attends in a graph that another runtime is to read."""
-
-        def project_globals(index: Any) -> tuple:
-            rows = take_tokens(ops.expand_dims(hidden_states, 1), index)
-            rows = ops.reshape(
-                rows, (*ops.shape(index), query.shape[1] * query.shape[3])
+        if head_mask is not None:
+            by_head = ops.reshape(head_mask, (1, -1, 1, 1))
+            probabilities = (
+                None if x is None else x * ops.cast(by_head, x.dtype)
+                for x in probabilities
             )
-            return (
-                self._project(self.query_global, rows),
-                self._project(self.key_global, hidden_states),
-                self._project(self.value_global, hidden_states),
+        return context, *probabilities
+
+    def probabilities_by_head(
+        self, hidden_states: Any, roles: TokenRoles
+    ) -> Iterator[tuple[Any, Any]]:
+        """Yields the probabilities of one head after the other.
+
+        Together they are what a call with `output_attentions` returns, but
+        only those of one head are in memory.
+
+        Args:
+            hidden_states: float tensor `[batch, seq, hidden]`.
+            roles: `TokenRoles` with columns for the global tokens.
+
+        Yields:
+            Tuple of the local probabilities
+            `[batch, 1, seq, slots + attention_window + 1]` and the global
+            ones `[batch, 1, seq, slots]`, `None` without global tokens.
+        """
+        query = self._project(self.query, hidden_states)
+        key = self._project(self.key, hidden_states)
+        projected = []
+        if roles.max_globals is not None:
+            index, _ = take_columns(roles)
+            several = self._project_globals(hidden_states, index)
+            projected = [next(several), next(several)]
+        for number in range(self.num_heads):
+            head = slice(number, number + 1)
+            of_head = [x[:, head] for x in projected]
+            yield attention_probabilities(
+                query[:, head],
+                key[:, head],
+                lambda _, of_head=of_head: iter(of_head),
+                roles,
+                self.radius,
             )
 
-        return attend_portably(
-            query, key, value, project_globals, plan, self.radius
-        )
+    def _project_globals(self, hidden_states: Any, index: Any) -> Iterator:
+        """Yields global queries of some tokens, keys and values of all."""
+        rows = take_tokens(ops.expand_dims(hidden_states, 1), index)
+        hidden = self.num_heads * self.head_dim
+        rows = ops.reshape(rows, (*ops.shape(index), hidden))
+        yield self._project(self.query_global, rows)
+        yield self._project(self.key_global, hidden_states)
+        yield self._project(self.value_global, hidden_states)
 
-    def _add_global(
+    def _fill_global_rows(
         self,
         context: Any,
         hidden_states: Any,
-        plan: AttentionPlan,
-        dropout: Any,
+        roles: TokenRoles,
+        dropout: ReplayableDropout | None,
     ) -> Any:
-        """Fills in the rows of the global tokens."""
+        """Attends from the global tokens; by kernels is cheaper if possible."""
         projections = (self.query_global, self.key_global, self.value_global)
-        if not all(has_kernel(projection) for projection in projections):
-            projected = (self._project(p, hidden_states) for p in projections)
-            return global_attention(context, *projected, plan, 0, dropout)
-        kernels = tuple(value_of(p.kernel) for p in projections)
-        biases = tuple(value_of(p.bias) for p in projections)
-        first = GLOBAL_COLUMNS
-        index = plan.order[:, :first]
-        rows = take_tokens(ops.expand_dims(hidden_states, 1), index)[:, 0]
-        batch, _, hidden = ops.shape(hidden_states)
-        query = ops.matmul(ops.reshape(rows, (-1, hidden)), kernels[0])
-        rows = few_global_attention(
-            ops.reshape(
-                query + biases[0],
-                (batch, first, self.num_heads, self.head_dim),
-            ),
-            hidden_states,
-            kernels[1],
-            kernels[2],
-            # The softmax cancels the bias of the keys. Its gradient is zero;
-            # of a weight without one Keras would warn.
-            biases[2] + 0.0 * biases[1],
-            plan,
-            dropout,
+        if all(has_kernel(projection) for projection in projections):
+            return global_attention_by_kernels(
+                context,
+                hidden_states,
+                tuple(value_of(p.kernel) for p in projections),
+                tuple(value_of(p.bias) for p in projections),
+                self.num_heads,
+                roles,
+                dropout,
+            )
+        query, key, value = (
+            self._project(p, hidden_states) for p in projections
         )
-        context = put_rows(context, rows, plan)
-        return projected_global_attention(
-            context,
-            hidden_states,
-            kernels,
-            biases,
-            self.num_heads,
-            plan,
-            first,
-            dropout,
-        )
-
-    def _probabilities(
-        self,
-        hidden_states: Any,
-        query: Any,
-        key: Any,
-        plan: AttentionPlan,
-        head_mask: Any,
-    ) -> tuple:
-        slots = self.attention_slots
-        if plan.most is None:
-            slots = 0
-        elif slots is None:
-            slots = plan.most
-        else:
-            query = self._after_slots_check(query, plan.most)
-        local = local_probabilities(query, key, plan, self.radius, slots)
-        if plan.most is None:
-            far = None
-        else:
-            far = global_probabilities(
-                self._project(self.query_global, hidden_states),
-                self._project(self.key_global, hidden_states),
-                plan,
-                slots,
-            )
-        if head_mask is not None:
-            head_mask = ops.reshape(
-                ops.cast(head_mask, local.dtype), (1, -1, 1, 1)
-            )
-            local = local * head_mask
-            far = None if far is None else far * head_mask
-        return local, far
-
-    def _after_slots_check(self, query: Any, most: Any) -> Any:
-        """Checks that there is a column for each global token."""
-        slots = self.attention_slots
-        rule = "`attention_slots` must cover the global tokens of every row."
-        fix = "Raise it, or leave it `None` outside of XLA."
-        if is_traced(most):
-            message = (
-                f"{rule} {fix} Received: attention_slots={slots}, and a row "
-                "with so many global tokens:"
-            )
-            return after_assertion(query, most, 0, slots + 1, message)
-        if int(most) > slots:
-            raise ValueError(
-                f"{rule} Received: attention_slots={slots}, and a row with "
-                f"{int(most)} global tokens. {fix}"
-            )
-        return query
+        return global_attention(context, query, key, value, roles, dropout)
 
     def draw_seeds(self) -> Any:
         """Returns new seeds for one call, an integer tensor `[2, 2]`."""
         return ops.stack([self.seed_generator.next() for _ in range(2)])
 
     def _dropouts(self, training: bool, seeds: Any) -> tuple:
-        """Returns the dropout of the local and of the global part."""
+        """Returns the dropout of the window and of the global tokens."""
         if not training or self.dropout == 0:
             return None, None
         if seeds is None:
@@ -342,8 +313,8 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
     def _project(self, projection: keras.layers.Dense, x: Any) -> Any:
         """`[batch, seq, hidden]` to `[batch, heads, seq, head_dim]`."""
         batch, seq, hidden = ops.shape(x)
-        # Tokens in one axis: the product is fused with its bias. One reshape
-        # on either side: tf2onnx mixes up the shapes of two in a row.
+        # With all tokens in one axis the product is fused with its bias. No
+        # two reshapes in a row: tf2onnx mixes up their shapes.
         x = projection(ops.reshape(x, (-1, hidden)))
         x = ops.reshape(x, (batch, seq, self.num_heads, self.head_dim))
         return ops.transpose(x, (0, 2, 1, 3))
@@ -360,6 +331,27 @@ class TFLongformerSelfAttention(RemembersQuantization, keras.layers.Layer):
             "attention_slots": self.attention_slots,
             "seed": self.seed,
         }
+
+
+def roles_from_masks(
+    hidden_states: Any,
+    masks: tuple,
+    global_attention_mask: Any,
+    attention_slots: int | None,
+    output_attentions: bool,
+    reference_attention: bool,
+) -> TokenRoles:
+    """Returns the roles of a layer that is called with masks.
+
+    The reference path takes as many slots as the batch needs.
+    """
+    return assign_roles(
+        first_mask(hidden_states, *masks),
+        global_attention_mask,
+        None if reference_attention else attention_slots,
+        output_attentions,
+        reference_attention,
+    )
 
 
 def first_mask(hidden_states: Any, *masks: Any) -> Any:
@@ -381,6 +373,20 @@ def first_mask(hidden_states: Any, *masks: Any) -> Any:
     return ops.ones(ops.shape(hidden_states)[:2], dtype="bool")
 
 
+def has_kernel(projection: Any) -> bool:
+    """Returns whether a projection is `x kernel + bias` and no more.
+
+    A quantized layer also rounds `x`, and a layer of another class may do
+    anything.
+    """
+    return (
+        type(projection) is keras.layers.Dense
+        and projection.quantization_mode is None
+    )
+
+
 def _clone(initializer: Any) -> Any:
     """Returns a fresh initializer: a reused one may repeat its values."""
-    return keras.initializers.get(keras.initializers.serialize(initializer))
+    if isinstance(initializer, keras.initializers.Initializer):
+        return initializer.clone()
+    return initializer

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from tf_longformer.heads import HEADS
 from tf_longformer.models.base import TFLongformerPreTrainedModel
 from tf_longformer.outputs import ModelOutput
 from tf_longformer.outputs import TFLongformerBaseModelOutputWithPooling
@@ -29,9 +30,8 @@ class TFLongformerModel(TFLongformerPreTrainedModel):
         - [Beltagy et al., 2020](https://arxiv.org/abs/2004.05150)
     """
 
+    head_record = HEADS["LongformerModel"]
     output_class = TFLongformerBaseModelOutputWithPooling
-    main_output = "last_hidden_state"
-    has_pooler = True
 
     def head(
         self, body: ModelOutput, inputs: dict[str, Any], training: bool

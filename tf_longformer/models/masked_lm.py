@@ -8,9 +8,11 @@ import keras
 from keras import ops
 
 from tf_longformer import losses
-from tf_longformer.compat import quantization_mode
-from tf_longformer.inputs.labels import check_class_labels
-from tf_longformer.layers.masked_lm_head import LongformerMaskedLMHead
+from tf_longformer.backend import value_of
+from tf_longformer.heads import HEADS
+from tf_longformer.inputs.label_checks import check_class_labels
+from tf_longformer.keras_private import quantization_mode
+from tf_longformer.layers.head_layers import LongformerMaskedLMHead
 from tf_longformer.models.base import TFLongformerPreTrainedModel
 from tf_longformer.outputs import ModelOutput
 from tf_longformer.outputs import TFLongformerMaskedLMOutput
@@ -36,14 +38,15 @@ class TFLongformerForMaskedLM(TFLongformerPreTrainedModel):
         - [Beltagy et al., 2020](https://arxiv.org/abs/2004.05150), section 5
     """
 
+    head_record = HEADS["LongformerForMaskedLM"]
     output_class = TFLongformerMaskedLMOutput
-    label_names = ("labels",)
 
     def create_head(self) -> None:
         self.lm_head = LongformerMaskedLMHead(
             self.config.vocab_size,
             layer_norm_eps=self.config.layer_norm_eps,
-            initializer_range=self.config.initializer_range,
+            initializer_range=self.initializer_range,
+            initial_values=self.initial_values,
             tied=self.config.tie_word_embeddings,
             name="lm_head",
             dtype=self.dtype_policy,
@@ -55,21 +58,25 @@ class TFLongformerForMaskedLM(TFLongformerPreTrainedModel):
     def head(
         self, body: ModelOutput, inputs: dict[str, Any], training: bool
     ) -> dict[str, Any]:
-        return {
-            "logits": self.lm_head(
-                body.last_hidden_state,
-                word_embeddings=self._word_embeddings(),
-            )
-        }
+        matrix = self._word_embeddings()
+        logits, states = self.lm_head(
+            body.last_hidden_state, word_embeddings=matrix, return_states=True
+        )
+        if matrix is None:
+            matrix = self.lm_head.decoder
+        # Tensors, as the loss may be worked out after the call, where JAX
+        # has no variables.
+        factors = (states, value_of(matrix), value_of(self.lm_head.bias))
+        return {"logits": logits, "logit_factors": factors}
 
     def _word_embeddings(self) -> Any:
-        """Returns the matrix `[vocab_size, hidden]`, as floats."""
+        """Returns the tied matrix `[vocab_size, hidden]`, as floats."""
         if not self.config.tie_word_embeddings:
             return None
         table = self.get_input_embeddings()
         if quantization_mode(table) is None:
             return table.embeddings
-        # Quantized: the layer alone knows how to read it.
+        # The table is quantized, and only its layer can make floats of it.
         return table(ops.arange(self.config.vocab_size, dtype="int32"))
 
     def check_labels(
@@ -87,8 +94,9 @@ class TFLongformerForMaskedLM(TFLongformerPreTrainedModel):
         outputs: dict[str, Any],
         sample_weight: Any = None,
     ) -> list[tuple[Any, Any]]:
-        return [
-            losses.cross_entropy(
-                labels["labels"], outputs["logits"], sample_weight
-            )
-        ]
+        factors = getattr(outputs, "logit_factors", None)
+        if factors is None:
+            loss, of = losses.cross_entropy, outputs["logits"]
+        else:
+            loss, of = losses.vocabulary_cross_entropy, factors
+        return [loss(labels["labels"], of, sample_weight)]

@@ -8,11 +8,10 @@ import keras
 from keras import ops
 
 from tf_longformer import losses
-from tf_longformer.inputs.global_defaults import choices_mask
-from tf_longformer.inputs.labels import check_class_labels
-from tf_longformer.inputs.pairs import default_pair_mask
+from tf_longformer.heads import HEADS
+from tf_longformer.inputs.label_checks import check_class_labels
+from tf_longformer.layers.initializers import dense
 from tf_longformer.models.base import TFLongformerPreTrainedModel
-from tf_longformer.models.dense_head import dense_head
 from tf_longformer.outputs import ModelOutput
 from tf_longformer.outputs import TFLongformerMultipleChoiceModelOutput
 
@@ -24,10 +23,11 @@ class TFLongformerForMultipleChoice(TFLongformerPreTrainedModel):
     Arguments, inputs and errors are those of `TFLongformerPreTrainedModel`,
     with an axis of choices: `input_ids` and the masks are
     `[batch, choices, seq]`. Unless `global_attention_mask` is given, all
-    tokens after the second separator are global: the choice of the pair
-    `<s> context </s></s> choice </s>`. A row with fewer than three
-    separators is no pair: an error in eager mode, and without global tokens
-    in a graph. With `inputs_embeds` no token is global.
+    tokens after the separators in the middle are global: the choice of the
+    pair `<s> context </s></s> choice </s>`, or `[CLS] context [SEP] choice
+    [SEP]` (see `LongformerConfig.doubles_separator`). A row with fewer than
+    these three or two separators is no pair: an error in eager mode, and
+    without global tokens in a graph. With `inputs_embeds` no token is global.
 
     Call arguments:
         labels: integers `[batch]` in `[0, choices)`, or -100.
@@ -40,10 +40,8 @@ class TFLongformerForMultipleChoice(TFLongformerPreTrainedModel):
         - [Beltagy et al., 2020](https://arxiv.org/abs/2004.05150)
     """
 
+    head_record = HEADS["LongformerForMultipleChoice"]
     output_class = TFLongformerMultipleChoiceModelOutput
-    label_names = ("labels",)
-    has_pooler = True
-    input_rank = 3
 
     def create_head(self) -> None:
         self.dropout = keras.layers.Dropout(
@@ -51,7 +49,7 @@ class TFLongformerForMultipleChoice(TFLongformerPreTrainedModel):
             name="dropout",
             dtype=self.dtype_policy,
         )
-        self.classifier = dense_head(self, 1, "classifier")
+        self.classifier = dense(self, 1, "classifier")
 
     def build_head(self) -> None:
         self.classifier.build((None, self.config.hidden_size))
@@ -63,9 +61,6 @@ class TFLongformerForMultipleChoice(TFLongformerPreTrainedModel):
             else ops.reshape(value, (-1, *ops.shape(value)[2:]))
             for name, value in inputs.items()
         }
-
-    def default_global_mask(self, inputs: dict[str, Any]) -> Any:
-        return default_pair_mask(inputs["input_ids"], self.config, choices_mask)
 
     def head(
         self, body: ModelOutput, inputs: dict[str, Any], training: bool

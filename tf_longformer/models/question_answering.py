@@ -8,12 +8,10 @@ from typing import Any
 import keras
 
 from tf_longformer import losses
-from tf_longformer.configuration import LongformerConfig
-from tf_longformer.inputs.global_defaults import question_mask
-from tf_longformer.inputs.labels import check_span_labels
-from tf_longformer.inputs.pairs import default_pair_mask
+from tf_longformer.heads import HEADS
+from tf_longformer.inputs.label_checks import check_span_labels
+from tf_longformer.layers.initializers import dense
 from tf_longformer.models.base import TFLongformerPreTrainedModel
-from tf_longformer.models.dense_head import dense_head
 from tf_longformer.outputs import ModelOutput
 from tf_longformer.outputs import TFLongformerQuestionAnsweringModelOutput
 
@@ -25,9 +23,10 @@ class TFLongformerForQuestionAnswering(TFLongformerPreTrainedModel):
     Arguments, inputs and errors are those of `TFLongformerPreTrainedModel`.
     Unless `global_attention_mask` is given, all tokens before the first
     separator are global: the question of the pair
-    `<s> question </s></s> context </s>`. A row with fewer than three
-    separators is no pair: an error in eager mode, and without global tokens
-    in a graph. With `inputs_embeds` no token is global.
+    `<s> question </s></s> context </s>`, or `[CLS] question [SEP] context
+    [SEP]` (see `LongformerConfig.doubles_separator`). A row with fewer than
+    these three or two separators is no pair: an error in eager mode, and
+    without global tokens in a graph. With `inputs_embeds` no token is global.
 
     Call arguments:
         start_positions: integers `[batch]` or `[batch, 1]`, position of the
@@ -43,28 +42,19 @@ class TFLongformerForQuestionAnswering(TFLongformerPreTrainedModel):
         - [Beltagy et al., 2020](https://arxiv.org/abs/2004.05150), section 6
     """
 
+    head_record = HEADS["LongformerForQuestionAnswering"]
     output_class = TFLongformerQuestionAnsweringModelOutput
-    label_names = ("start_positions", "end_positions")
-    main_output = "start_logits"
-
-    def __init__(self, config: LongformerConfig, **kwargs: Any):
-        if getattr(config, "num_labels", 2) != 2:
-            raise ValueError(
-                "Question answering has two outputs, start and end. Received:"
-                f" num_labels={config.num_labels}. Set `num_labels=2`."
-            )
-        super().__init__(config, **kwargs)
 
     def create_head(self) -> None:
-        self.qa_outputs = dense_head(self, 2, "qa_outputs")
+        if self.num_labels != 2:
+            raise ValueError(
+                "Question answering has two outputs, start and end. Received:"
+                f" num_labels={self.num_labels}. Set `num_labels=2`."
+            )
+        self.qa_outputs = dense(self, 2, "qa_outputs")
 
     def build_head(self) -> None:
         self.qa_outputs.build((None, None, self.config.hidden_size))
-
-    def default_global_mask(self, inputs: dict[str, Any]) -> Any:
-        return default_pair_mask(
-            inputs["input_ids"], self.config, question_mask
-        )
 
     def head(
         self, body: ModelOutput, inputs: dict[str, Any], training: bool
@@ -78,9 +68,12 @@ class TFLongformerForQuestionAnswering(TFLongformerPreTrainedModel):
         for name in self.label_names:
             shape = None
             if outputs is not None:
-                shape = outputs[self._output_name(name)].shape[:1]
+                shape = outputs[name.replace("positions", "logits")].shape[:1]
             check_span_labels(name, labels[name], shape)
         return labels
+
+    def counted_labels(self, name: str, labels: Any, output: Any) -> Any:
+        return losses.counted_positions(labels, output)
 
     def loss_terms(
         self,
@@ -94,7 +87,7 @@ class TFLongformerForQuestionAnswering(TFLongformerPreTrainedModel):
             weight = sample_weight
             # Keras gives a weight to each of several labels.
             if isinstance(weight, Mapping):
-                weight = weight[label]
+                weight = weight.get(label)
             terms.append(
                 losses.span(labels[label], outputs[f"{end}_logits"], weight)
             )

@@ -8,12 +8,10 @@ import keras
 from keras import ops
 
 from tf_longformer import losses
-from tf_longformer.inputs.global_defaults import first_token_mask
-from tf_longformer.inputs.labels import check_sequence_labels
-from tf_longformer.inputs.labels import infer_problem_type
-from tf_longformer.layers.classification_head import (
-    LongformerClassificationHead,
-)
+from tf_longformer.heads import HEADS
+from tf_longformer.inputs.label_checks import check_sequence_labels
+from tf_longformer.inputs.label_checks import infer_problem_type
+from tf_longformer.layers.head_layers import LongformerClassificationHead
 from tf_longformer.models.base import TFLongformerPreTrainedModel
 from tf_longformer.outputs import ModelOutput
 from tf_longformer.outputs import TFLongformerSequenceClassifierOutput
@@ -44,26 +42,21 @@ class TFLongformerForSequenceClassification(TFLongformerPreTrainedModel):
         - [Beltagy et al., 2020](https://arxiv.org/abs/2004.05150)
     """
 
+    head_record = HEADS["LongformerForSequenceClassification"]
     output_class = TFLongformerSequenceClassifierOutput
-    label_names = ("labels",)
 
     def create_head(self) -> None:
         self.classifier = LongformerClassificationHead(
             self.config.num_labels,
             dropout=self.config.hidden_dropout_prob,
-            initializer_range=self.config.initializer_range,
+            initializer_range=self.initializer_range,
+            initial_values=self.initial_values,
             name="classifier",
             dtype=self.dtype_policy,
         )
 
     def build_head(self) -> None:
         self.classifier.build((None, None, self.config.hidden_size))
-
-    def default_global_mask(self, inputs: dict[str, Any]) -> Any:
-        given = inputs["input_ids"]
-        if given is None:
-            given = inputs["inputs_embeds"]
-        return first_token_mask(given, inputs["attention_mask"])
 
     def head(
         self, body: ModelOutput, inputs: dict[str, Any], training: bool
@@ -85,6 +78,12 @@ class TFLongformerForSequenceClassification(TFLongformerPreTrainedModel):
             None if outputs is None else outputs["logits"].shape[:1],
         )
         return {"labels": checked}
+
+    def counted_labels(self, name: str, labels: Any, output: Any) -> Any:
+        problem_type = infer_problem_type(labels, self.config)
+        if problem_type != "single_label_classification":
+            return None
+        return super().counted_labels(name, labels, output)
 
     def loss_terms(
         self,

@@ -7,9 +7,10 @@ from typing import Any
 import keras
 
 from tf_longformer import losses
-from tf_longformer.inputs.labels import check_class_labels
+from tf_longformer.heads import HEADS
+from tf_longformer.inputs.label_checks import check_class_labels
+from tf_longformer.layers.initializers import dense
 from tf_longformer.models.base import TFLongformerPreTrainedModel
-from tf_longformer.models.dense_head import dense_head
 from tf_longformer.outputs import ModelOutput
 from tf_longformer.outputs import TFLongformerTokenClassifierOutput
 
@@ -34,8 +35,8 @@ class TFLongformerForTokenClassification(TFLongformerPreTrainedModel):
         - [Beltagy et al., 2020](https://arxiv.org/abs/2004.05150)
     """
 
+    head_record = HEADS["LongformerForTokenClassification"]
     output_class = TFLongformerTokenClassifierOutput
-    label_names = ("labels",)
 
     def create_head(self) -> None:
         self.dropout = keras.layers.Dropout(
@@ -43,7 +44,7 @@ class TFLongformerForTokenClassification(TFLongformerPreTrainedModel):
             name="dropout",
             dtype=self.dtype_policy,
         )
-        self.classifier = dense_head(self, self.config.num_labels, "classifier")
+        self.classifier = dense(self, self.config.num_labels, "classifier")
 
     def build_head(self) -> None:
         self.classifier.build((None, None, self.config.hidden_size))

@@ -1,6 +1,6 @@
 """The main job: a small Longformer trained on real, long documents.
 
-`tf-longformer quickstart` runs it. Reading order: `projects` says where the
-documents lie, `cleaning` takes the answers out of them, `corpus` splits them,
-`baselines` sets the bar, `classifier` trains, `run` ties the steps together.
+`tf-longformer quickstart` runs it. `corpus` finds and splits the documents,
+`cleaning` takes the answers out of them, `classifiers` learn, `report` shows,
+`tensorflow_only` runs the export alone, and `run` ties the steps together.
 """

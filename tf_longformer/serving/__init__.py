@@ -1,9 +1,10 @@
-"""Runs exported models: as a server, and over files.
+"""Serves an exported model over HTTP, by TensorFlow Serving's REST protocol.
 
-A SavedModel says by itself which signatures it has, with names, dtypes and
-shapes; nothing here knows a head or builds a model. `folders` finds the
-version, `saved_model` loads it, `tensors` and `requests` turn JSON into
-arrays and back, `application` and `server` answer over HTTP. Over files,
-`records` reads, `output` writes, and `prediction` goes from one to the other
-through `predictors`.
+- `server.py` listens, and starts and stops the rest.
+- `application.py` answers requests, so many at a time and each within a time.
+- `requests.py` turns bodies into arrays and arrays into bodies. It has
+  `Limits`, which says how much one request may ask for.
+- `metrics.py` counts.
+
+The model is found, loaded and run by `tf_longformer.exported`.
 """

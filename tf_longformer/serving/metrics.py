@@ -24,6 +24,11 @@ class Metrics:
 
     Attributes:
         requests: counter of answers, by method and status.
+        refusals: counter of requests and connections that were refused, by
+            reason: `"body"`, `"json"`, `"lists"`, `"values"`, `"text"`,
+            `"rows"`, `"tokens"`, `"coding"`, `"http"`, `"time"`, `"busy"`,
+            `"connections"`, `"memory"`, `"failure"`, or `"invalid"` for any
+            other.
         seconds: histogram of the time of predict requests, by signature.
         rows: counter of rows that were predicted.
         elements: counter of elements of their inputs, tokens or texts.
@@ -40,6 +45,12 @@ class Metrics:
             "tf_longformer_requests",
             "Answers.",
             ["method", "status"],
+            registry=self._registry,
+        )
+        self.refusals = Counter(
+            "tf_longformer_refusals",
+            "Requests and connections that were refused.",
+            ["reason"],
             registry=self._registry,
         )
         self.seconds = Histogram(

@@ -1,9 +1,18 @@
-"""Bodies of requests to arrays, and arrays to bodies of responses."""
+"""Turns bodies of requests into arrays, and arrays into bodies of answers.
+
+A body is unzipped if it is zipped, counted by `body_size`, read as JSON, and
+checked against the signature that it names and against `Limits`. Values, such
+as ids that must be known, are checked by the model itself.
+
+All of it runs beside the event loop, which needs Python's lock in between: no
+single call of it takes long, whatever the body is.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,30 +21,47 @@ from typing import Any
 import numpy as np
 import orjson
 
-from tf_longformer.serving.errors import RequestError
-from tf_longformer.serving.saved_model import SavedModel
-from tf_longformer.serving.saved_model import Signature
-from tf_longformer.serving.tensors import BASE64
-from tf_longformer.serving.tensors import TensorSpec
-from tf_longformer.serving.tensors import plain_numbers
-from tf_longformer.serving.tensors import show_shape
-from tf_longformer.serving.tensors import to_array
-from tf_longformer.serving.tensors import to_lists
+from tf_longformer.errors import RequestError
+from tf_longformer.errors import cut
+from tf_longformer.errors import shown
+from tf_longformer.exported.json_tensors import BASE64
+from tf_longformer.exported.json_tensors import TensorSpec
+from tf_longformer.exported.json_tensors import plain_numbers
+from tf_longformer.exported.json_tensors import show_shape
+from tf_longformer.exported.json_tensors import to_array
+from tf_longformer.exported.json_tensors import to_lists
+from tf_longformer.exported.loaded_model import LoadedModel
+from tf_longformer.exported.loaded_model import Signature
+from tf_longformer.serving.body_size import BodySize
+from tf_longformer.serving.body_size import count_body
 
 ROWS, COLUMNS = "instances", "inputs"
+_PLAIN = ("", "identity")
+_GZIP = ("gzip", "x-gzip")
+# Names of the body, and a few lists more.
+_SPARE = 64
+# Bodies up to so many bytes aren't counted before they are read.
+_SMALL_BODY = 2**16
+# Numbers that are written by one call, and bytes that are sent by one.
+_PIECE = 2**16
+# A float64 that is written out has at most 1,077.
+_MOST_DIGITS = 1100
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may ask for.
+    """How much one request may ask for.
 
     Attributes:
         body_bytes: int, bytes of a body.
         rows: int, the size of the first axis.
-        tokens: int, elements of an input that isn't text: rows times
-            length, with choices rows times choices times length.
+        tokens: int, elements of an input: rows times length, with choices
+            rows times choices times length.
         values: int, elements of all outputs together.
-        seconds: float, from the first byte to the answer.
+        seconds: float, time from the first byte to the answer.
+        held_bytes: int, bytes of all larger bodies and answers together that
+            are on their way or wait; never less than `body_bytes`.
+        connections: int.
     """
 
     body_bytes: int = 16 * 2**20
@@ -43,6 +69,18 @@ class Limits:
     tokens: int = 64 * 4096
     values: int = 2**24
     seconds: float = 60.0
+    held_bytes: int = 256 * 2**20
+    connections: int = 1024
+
+    @property
+    def text_bytes(self) -> int:
+        """Bytes of all texts of a request.
+
+        These are 8 for each token, twice of what texts of most languages
+        have, and never less than 512 for each token of a model of 4096: so a
+        text that alone is a request isn't too long because of this.
+        """
+        return max(8 * self.tokens, 2**21)
 
 
 @dataclass(frozen=True)
@@ -53,7 +91,7 @@ class Request:
         signature_name: string.
         signature: `Signature`.
         inputs: dict of arrays by name.
-        by_rows: bool, whether it came as `instances`.
+        by_rows: bool, whether it came as `instances`, and not as `inputs`.
     """
 
     signature_name: str
@@ -62,13 +100,66 @@ class Request:
     by_rows: bool
 
 
-def parse(body: bytes, model: SavedModel, limits: Limits) -> Request:
+def check_coding(coding: str) -> None:
+    """Refuses a header Content-Encoding that the server can't unpack."""
+    if coding.strip().lower() not in (*_PLAIN, *_GZIP):
+        raise RequestError(
+            "A body may be packed with gzip only. Received: Content-Encoding "
+            f"{cut(coding)}. Send it with gzip, or as it is.",
+            415,
+            "coding",
+        )
+
+
+def unpack(body: bytearray, coding: str, most: int) -> bytes | bytearray:
+    """Unpacks a body, of a coding that `check_coding` takes.
+
+    Raises:
+        RequestError: it isn't of that coding, or has more than `most` bytes.
+    """
+    if coding.strip().lower() in _PLAIN:
+        return body
+    unpacker = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        # One byte more than is allowed, to see if there are more.
+        plain = unpacker.decompress(body, most + 1)
+    except zlib.error as error:
+        raise _damaged(str(error)) from error
+    if len(plain) > most:
+        raise too_large(most)
+    if not unpacker.eof:
+        raise _damaged("it ends too early")
+    if unpacker.unused_data:
+        raise _damaged("something follows it")
+    return plain
+
+
+def too_large(most: int) -> RequestError:
+    """Returns the error of a body that has more than `most` bytes."""
+    return RequestError(
+        f"A body must have at most {most} bytes, unpacked too. This one has "
+        "more. Send the rows in several requests.",
+        413,
+        "body",
+    )
+
+
+def _damaged(reason: str) -> RequestError:
+    return RequestError(
+        "A body with Content-Encoding gzip must be one gzip file. Received: "
+        f"one that isn't ({reason}). Pack it again."
+    )
+
+
+def parse(
+    body: bytes | bytearray, model: LoadedModel, limits: Limits
+) -> Request:
     """Reads the body of a predict request.
 
     Args:
         body: bytes of JSON, with `instances` or `inputs`, and maybe
             `signature_name`.
-        model: `SavedModel`.
+        model: `LoadedModel`.
         limits: `Limits`.
 
     Returns:
@@ -78,6 +169,8 @@ def parse(body: bytes, model: SavedModel, limits: Limits) -> Request:
         RequestError: the body isn't JSON, doesn't fit the signature or asks
             for too much.
     """
+    if len(body) > _SMALL_BODY:
+        _check_body(count_body(body), model, limits)
     document = _parse_json(body)
     if not isinstance(document, dict):
         raise RequestError(
@@ -108,29 +201,127 @@ def parse(body: bytes, model: SavedModel, limits: Limits) -> Request:
         for key, spec in signature.inputs.items()
     }
     _check_together(inputs, signature.inputs)
-    check_limits(inputs, limits)
-    _check_values(_least_values(inputs, signature.outputs), limits)
+    _check_limits(inputs, limits)
+    _check_values(_estimate_values(inputs, signature.outputs), limits)
     return Request(name, signature, inputs, by_rows)
 
 
-def _parse_json(body: bytes) -> Any:
+def _check_body(size: BodySize, model: LoadedModel, limits: Limits) -> None:
+    """Refuses a body that has more in it than any signature takes."""
+    # A quarter is what base64 adds; names are texts too.
+    _check_text(size.text_bytes * 3 // 4 - _SMALL_BODY, limits)
+    most = BodySize(0, 0, 0)
+    for signature in model.signatures.values():
+        # Besides the inputs: the body, the rows and their members, and a few.
+        containers = limits.rows + _SPARE
+        values = containers + limits.rows * len(signature.inputs)
+        for spec in signature.inputs.values():
+            levels = _most_of_levels(spec, limits)
+            containers += sum(levels[:-1])
+            values += sum(levels)
+        most = BodySize(*map(max, most, (containers, values, 0)))
+    for what, count, limit in (
+        ("lists and objects", size.containers, most.containers),
+        ("values", size.values, most.values),
+    ):
+        if count > limit:
+            raise RequestError(
+                f"A body must have at most {limit} {what}, as a request has "
+                f"at most {limits.rows} rows and {limits.tokens} tokens. "
+                f"Received: {count}. Send fewer rows or shorter ones.",
+                reason=what.partition(" ")[0],
+            )
+
+
+def _most_of_levels(spec: TensorSpec, limits: Limits) -> list[int]:
+    """Returns how many values an input has at each level of its lists."""
+    rank = 4 if spec.shape is None else len(spec.shape)
+    levels = [1, limits.rows, *[limits.tokens] * rank][: rank + 1]
+    if spec.dtype == "string":
+        # Each may be an object that holds it as base64.
+        levels.append(levels[-1])
+    return levels
+
+
+def _check_text(size: int, limits: Limits) -> None:
+    if size > limits.text_bytes:
+        raise RequestError(
+            f"The texts of a request must have at most {limits.text_bytes} "
+            f"bytes together. Received: {size}. Send fewer or shorter ones.",
+            reason="text",
+        )
+
+
+def _parse_json(body: bytes | bytearray) -> Any:
+    # In a large body Python's functions read numbers, so that others run in
+    # between.
+    hooks = _NUMBERS if len(body) > _SMALL_BODY else {}
     try:
-        return json.loads(body.decode("utf-8-sig"))
+        return json.loads(
+            body.decode("utf-8-sig"), object_pairs_hook=_to_object, **hooks
+        )
     except UnicodeDecodeError as error:
         raise RequestError(
             "The body must be UTF-8. Received: other bytes at offset "
-            f"{error.start}. Encode it as UTF-8."
+            f"{error.start}. Encode it as UTF-8.",
+            reason="json",
         ) from error
     except RecursionError as error:
         raise RequestError(
             "JSON Parse error: the body is nested too deep. Send lists that "
-            "are nested as the shapes say."
+            "are nested as the shapes say.",
+            reason="json",
         ) from error
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         message = str(error) if body.strip() else "the document is empty"
         raise RequestError(
-            f'JSON Parse error: {message}. Send an object with "{ROWS}".'
+            f'JSON Parse error: {message}. Send an object with "{ROWS}".',
+            reason="json",
         ) from error
+    except RequestError:
+        raise
+    except ValueError as error:
+        # Python itself reads integers of some thousand digits at most.
+        raise _too_many_digits() from error
+
+
+def _to_int(digits: str) -> int:
+    _check_digits(digits)
+    return int(digits)
+
+
+def _to_float(digits: str) -> float:
+    _check_digits(digits)
+    return float(digits)
+
+
+def _check_digits(digits: str) -> None:
+    if len(digits) > _MOST_DIGITS:
+        raise _too_many_digits()
+
+
+def _too_many_digits() -> RequestError:
+    return RequestError(
+        f"A number must have at most {_MOST_DIGITS} digits. Received: one that "
+        "has more. Send a shorter one.",
+        reason="json",
+    )
+
+
+def _to_object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in members:
+        if name in found:
+            raise RequestError(
+                "An object must have each name once. Received: "
+                f"{shown(name)} more than once. Leave one of them out.",
+                reason="json",
+            )
+        found[name] = value
+    return found
+
+
+_NUMBERS: dict[str, Any] = {"parse_int": _to_int, "parse_float": _to_float}
 
 
 def _transpose(
@@ -185,15 +376,15 @@ def _check_names(
     if unknown:
         raise RequestError(
             f"{path} must have the inputs {', '.join(specs)}. Received: "
-            f"{unknown[0]!r} too. Leave it out, or choose another signature "
-            "with 'signature_name'."
+            f"{shown(unknown[0])} too. Leave it out, or choose another "
+            "signature with 'signature_name'."
         )
 
 
 def _check_together(
     inputs: Mapping[str, np.ndarray], specs: Mapping[str, TensorSpec]
 ) -> None:
-    """Inputs that are declared alike are of one shape; all share the rows."""
+    """Checks that rows agree, and shapes of inputs that are declared alike."""
     first = next(iter(inputs))
     for name, array in inputs.items():
         for other in (first, *inputs):
@@ -210,43 +401,40 @@ def _check_together(
                 )
 
 
-def check_limits(inputs: Mapping[str, np.ndarray], limits: Limits) -> None:
-    """Checks the sizes of inputs.
-
-    Args:
-        inputs: dict of arrays by name.
-        limits: `Limits`.
-
-    Raises:
-        RequestError: there are too many rows or tokens.
-    """
+def _check_limits(inputs: Mapping[str, np.ndarray], limits: Limits) -> None:
+    text_bytes = 0
     for name, array in inputs.items():
         _check_rows(array.shape[0] if array.ndim else 1, limits)
-        if array.dtype != object and array.size > limits.tokens:
+        if array.size > limits.tokens:
             raise RequestError(
                 f"{name} must have at most {limits.tokens} elements in one "
                 f"request. Received: {show_shape(array.shape)}, "
-                f"{array.size} elements. Send fewer rows or shorter ones."
+                f"{array.size} elements. Send fewer rows or shorter ones.",
+                reason="tokens",
             )
+        if array.dtype == object:
+            text_bytes += sum(map(len, array.flat))
+    _check_text(text_bytes, limits)
 
 
 def _check_rows(rows: int, limits: Limits) -> None:
     if rows > limits.rows:
         raise RequestError(
             f"A request must have at most {limits.rows} rows. Received: "
-            f"{rows}. Send them in several requests."
+            f"{rows}. Send them in several requests.",
+            reason="rows",
         )
 
 
-def _least_values(
+def _estimate_values(
     inputs: Mapping[str, np.ndarray], specs: Mapping[str, TensorSpec]
 ) -> int:
-    """Returns the size of the largest output, before the model has run.
+    """Estimates the size of the largest output, before the model has run.
 
-    A free axis of an output is taken to be that of the inputs in its place,
-    of rows, tokens or choices. That can be too much for an output of another
-    axis, as that of a row's masks, which is shorter: so the largest alone
-    counts, and all of them when they are there.
+    A free axis of an output (rows, tokens, choices) is taken to be as long as
+    the same axis of the inputs. For some outputs that is too much: a row has
+    fewer masks than tokens. So only the largest output is counted now. The
+    sum of all is checked when they have been computed.
     """
     given = max((array.shape for array in inputs.values()), key=len, default=())
     sizes = []
@@ -267,13 +455,14 @@ def _check_values(values: int, limits: Limits) -> None:
         raise RequestError(
             f"An answer must have at most {limits.values} values. This one "
             f"would have {values}. Send fewer rows or shorter ones, or use a "
-            "signature with smaller outputs."
+            "signature with smaller outputs.",
+            reason="values",
         )
 
 
 def encode(
     outputs: Mapping[str, np.ndarray], by_rows: bool, limits: Limits
-) -> bytes:
+) -> Iterator[bytes]:
     """Writes the body of a response.
 
     Args:
@@ -282,58 +471,89 @@ def encode(
         limits: `Limits`.
 
     Returns:
-        JSON: `predictions`, a list with an entry for each row, or `outputs`.
-        The name of a lone output is left out.
+        JSON, piece by piece: `predictions`, a list with an entry for each
+        row, or `outputs`. The name of a lone output is left out.
 
     Raises:
-        RequestError: there are too many values, or outputs without rows.
+        RequestError: there are too many values, or outputs without rows. It
+            is raised before the first piece.
     """
     _check_values(sum(array.size for array in outputs.values()), limits)
     if not by_rows:
-        if len(outputs) == 1:
-            ((name, array),) = outputs.items()
-            return b'{"outputs": ' + _to_json(array, name) + b"}"
-        return b'{"outputs": ' + _object(outputs) + b"}"
+        return _wrapped(b'{"outputs": ', _named(outputs), b"}")
     sizes = {array.shape[:1] for array in outputs.values()}
     if len(sizes) != 1 or sizes == {()}:
         raise RequestError(
             "The outputs of this signature have no rows in common. Send "
             f"'{COLUMNS}' instead of '{ROWS}'."
         )
-    return b'{"predictions": [' + b", ".join(_rows(outputs)) + b"]}"
+    return _wrapped(b'{"predictions": [', _rows(outputs), b"]}")
+
+
+def _wrapped(
+    start: bytes, pieces: Iterator[bytes], end: bytes
+) -> Iterator[bytes]:
+    """Joins small pieces, as each is sent by itself."""
+    block = bytearray(start)
+    for piece in pieces:
+        block += piece
+        if len(block) > _PIECE:
+            yield bytes(block)
+            block.clear()
+    yield bytes(block + end)
 
 
 def _rows(outputs: Mapping[str, np.ndarray]) -> Iterator[bytes]:
     ((count,),) = {array.shape[:1] for array in outputs.values()}
     for index in range(count):
-        # With the dots a lone element stays an array.
-        row = {name: array[index, ...] for name, array in outputs.items()}
-        if len(row) > 1:
-            yield _object(row)
-        else:
-            ((name, array),) = row.items()
-            yield _to_json(array, name)
+        if index:
+            yield b", "
+        # With `...` a single element stays an array.
+        yield from _named(
+            {n: array[index, ...] for n, array in outputs.items()}
+        )
 
 
-def _object(arrays: Mapping[str, np.ndarray]) -> bytes:
-    members = (
-        json.dumps(name).encode() + b": " + _to_json(array, name)
-        for name, array in arrays.items()
-    )
-    return b"{" + b", ".join(members) + b"}"
+def _named(arrays: Mapping[str, np.ndarray]) -> Iterator[bytes]:
+    """Writes arrays as an object; a lone one without its name."""
+    if len(arrays) == 1:
+        ((name, array),) = arrays.items()
+        yield from _to_json(array, name)
+        return
+    separator = b"{"
+    for name, array in arrays.items():
+        yield separator + json.dumps(name).encode() + b": "
+        yield from _to_json(array, name)
+        separator = b", "
+    yield b"}"
 
 
-def _to_json(array: np.ndarray, name: str) -> bytes:
+def _to_json(array: np.ndarray, name: str) -> Iterator[bytes]:
+    if array.size > _PIECE:
+        # Parts along the first axis; the brackets of a part are left out.
+        step = max(1, _PIECE * len(array) // array.size)
+        yield b"["
+        for start in range(0, len(array), step):
+            if start:
+                yield b","
+            if step > 1:
+                part = b"".join(_to_json(array[start : start + step], name))
+                yield part[1:-1]
+            else:
+                yield from _to_json(array[start], name)
+        yield b"]"
+        return
     if array.dtype != object:
         array = plain_numbers(array)
-    # NaN and infinity are written as TensorFlow Serving does; JSON doesn't
-    # know them.
+    # JSON has no NaN and no infinity. `json` writes them as TensorFlow Serving
+    # does, `orjson` can't.
     if array.dtype == object or not np.all(np.isfinite(array)):
-        return json.dumps(to_lists(array, name)).encode()
-    return orjson.dumps(
-        np.ascontiguousarray(array) if array.ndim else array[()],
-        option=orjson.OPT_SERIALIZE_NUMPY,
-    )
+        yield json.dumps(to_lists(array, name)).encode()
+    else:
+        yield orjson.dumps(
+            np.ascontiguousarray(array) if array.ndim else array[()],
+            option=orjson.OPT_SERIALIZE_NUMPY,
+        )
 
 
 def _kind(value: Any) -> str:

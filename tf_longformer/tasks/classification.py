@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from keras import ops
 
-from tf_longformer._configuration_labels import label_names
-from tf_longformer.tasks import windows as parts
+from tf_longformer.configuration.labels import label_names
+from tf_longformer.decoding import label_scores
+from tf_longformer.tasks import steps
 
 
 def classify(
@@ -19,24 +21,28 @@ def classify(
     batch_size: int = 8,
     stride: int = 0,
     max_length: int | None = None,
+    text_pair: str | Sequence[str] | None = None,
 ) -> Any:
     """Classifies documents of any length.
 
     The logits of a document's windows are averaged before they become
     probabilities: of all labels together, or for
     `problem_type="multi_label_classification"` of each on its own. For
-    regression the scores are the values themselves.
+    regression the scores are the values themselves. Of pairs the second text
+    is cut into windows, each with the first one.
 
     Args:
         model: `TFLongformerForSequenceClassification`.
-        tokenizer: its tokenizer.
+        tokenizer: its tokenizer, or a fast one of transformers.
         texts: a string or a list of strings.
         top_k: int, labels to return. Defaults to all of them.
         batch_size: int, windows that go through the model at once. Defaults
             to `8`.
         stride: int, tokens that a window shares with the one before, at
-            most half a window. Defaults to `0`.
+            most half a window, of pairs a quarter. Defaults to `0`.
         max_length: int, tokens of a window. Defaults to the model's limit.
+        text_pair: a string, or a list of one for each text: the second texts
+            of pairs. Defaults to none.
 
     Returns:
         List of dicts with `label` and `score`, the best first; for a list
@@ -44,39 +50,47 @@ def classify(
 
     Raises:
         TypeError: for another model, or texts that are none.
-        ValueError: for a window of impossible size, or numbers below 1.
+        ValueError: for unequal numbers of texts, a window of impossible
+            size, or numbers below 1.
     """
     head = "TFLongformerForSequenceClassification"
-    parts.check_head(model, "logits", "classify", head)
-    rows, single = parts.as_list("texts", texts)
+    steps.check_head(model, "logits", "classify", head)
+    rows, single = steps.as_list("texts", texts)
     if top_k is not None:
-        parts.check_counts(top_k=top_k)
-    windows = parts.cut(model, tokenizer, rows, stride, max_length)
-    parts.run(model, tokenizer, windows, batch_size)
+        steps.check_counts(top_k=top_k)
+    firsts = None
+    texts_to_cut = rows
+    if text_pair is not None:
+        firsts = rows
+        texts_to_cut, _ = steps.as_list("text_pair", text_pair)
+        if len(firsts) != len(texts_to_cut):
+            raise ValueError(
+                "Each text needs a second one of its own. Received: "
+                f"{len(firsts)} texts, {len(texts_to_cut)} in `text_pair`. "
+                "Pass as many of both."
+            )
+    windows = steps.cut(
+        model, tokenizer, texts_to_cut, stride, max_length, firsts
+    )
+    logits: list[list[np.ndarray]] = [[] for _ in rows]
+    for batch in steps.run(model, windows, batch_size):
+        values = ops.convert_to_numpy(batch.logits())
+        for window, value in zip(batch.windows, values, strict=True):
+            logits[window.text].append(value)
     names = label_names(model.config)
+    means = np.array([np.mean(of_text, axis=0) for of_text in logits])
     results = []
-    for row in range(len(rows)):
-        logits = np.mean(
-            [w.scores["logits"] for w in windows if w.row == row], axis=0
+    if rows:
+        best = ops.top_k(
+            label_scores(ops.convert_to_tensor(means), model.config),
+            len(names) if top_k is None else min(top_k, len(names)),
         )
-        scores = _scores(logits, model.config)
-        order = np.argsort(-scores, kind="stable")[:top_k]
-        results.append(
+        scores, labels = map(ops.convert_to_numpy, best)
+        results = [
             [
-                {
-                    "label": names[index],
-                    "score": float(scores[index]),
-                }
-                for index in order
+                {"label": names[label], "score": float(score)}
+                for label, score in zip(*of_text, strict=True)
             ]
-        )
+            for of_text in zip(labels, scores, strict=True)
+        ]
     return results[0] if single else results
-
-
-def _scores(logits: np.ndarray, config: Any) -> np.ndarray:
-    kind = config.problem_type
-    if kind == "regression" or (kind is None and len(logits) == 1):
-        return logits
-    if kind == "multi_label_classification":
-        return parts.sigmoid(logits)
-    return parts.softmax(logits)

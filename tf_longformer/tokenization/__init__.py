@@ -2,6 +2,6 @@
 
 from tf_longformer.tokenization.batch_encoding import BatchEncoding
 from tf_longformer.tokenization.tokenizer import LongformerTokenizer
-from tf_longformer.tokenization.tokenizer_fast import LongformerTokenizerFast
+from tf_longformer.tokenization.tokenizer import LongformerTokenizerFast
 
 __all__ = ["BatchEncoding", "LongformerTokenizer", "LongformerTokenizerFast"]

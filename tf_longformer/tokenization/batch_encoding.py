@@ -1,14 +1,19 @@
-"""What a tokenizer returns."""
+"""What a tokenizer returns, as lists, arrays or tensors."""
 
 from __future__ import annotations
 
 from collections import UserDict
 from collections.abc import Mapping
+from collections.abc import MutableMapping
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
-from tf_longformer.tokenization import tensors
+import numpy as np
+
+from tf_longformer.errors import shown
+
+_TENSOR_TYPES = ("np", "tf")
 
 
 class CharSpan(NamedTuple):
@@ -31,9 +36,11 @@ class BatchEncoding(UserDict):
     Values are reached as `encoding["input_ids"]` and `encoding.input_ids`.
     It goes into a model as it is, as `**encoding`, and as `dict(encoding)`.
 
-    The methods take either an index into the only row, or the row first:
-    `char_to_token(7)`, `char_to_token(row, 7)`. They need what a tokenizer's
-    call returns; what `pad` returns has ids only.
+    Methods such as `char_to_token` take an index into the first row, or a row
+    and an index: `char_to_token(7)`, `char_to_token(row, 7)`. Where words and
+    characters are counted, `sequence_index` is the text of a pair, 0 (the
+    default) or 1. The methods need what a tokenizer's call returns; what
+    `pad` returns has ids only.
 
     Args:
         data: mapping of names to values. Defaults to none.
@@ -81,16 +88,17 @@ class BatchEncoding(UserDict):
             return self._encodings[key]
         raise KeyError(
             "A key must be a name, a slice, or, for what a tokenizer's call "
-            f"returned, a row's number. Received: {key!r}."
+            f"returned, a row's number. Received: {shown(key)}."
         )
 
     def __getattr__(self, name: str) -> Any:
-        # Looked up without recursion while a copy is being made.
+        # While a copy is being made there is no `data` yet; `self.data` would
+        # come here again, without end.
         data = self.__dict__.get("data", {})
         if name in data:
             return data[name]
         raise AttributeError(
-            f"{type(self).__name__!r} has no attribute {name!r}; its keys "
+            f"{type(self).__name__!r} has no attribute {shown(name)}; its keys "
             f"are {list(data)}"
         )
 
@@ -125,11 +133,11 @@ class BatchEncoding(UserDict):
         Raises:
             ValueError: if rows are of several lengths.
         """
-        kind = tensors.check_kind(tensor_type)
+        kind = check_tensor_type(tensor_type)
         if kind is not None:
             if prepend_batch_axis:
                 self.data = {key: [value] for key, value in self.data.items()}
-            tensors.convert(self.data, kind)
+            _convert(self.data, kind)
         return self
 
     def tokens(self, batch_index: int = 0) -> list[str]:
@@ -160,9 +168,7 @@ class BatchEncoding(UserDict):
     ) -> int | None:
         """Returns the word of a token within its text, or `None`."""
         row, index = self._locate(batch_or_token_index, token_index)
-        # (sequence, word) or None; the reference says the word alone.
-        found = row.token_to_word(_from_end(index, len(row)))
-        return found[1] if isinstance(found, tuple) else found
+        return row.token_to_word(_from_end(index, len(row)))
 
     def token_to_chars(
         self, batch_or_token_index: int, token_index: int | None = None
@@ -178,17 +184,7 @@ class BatchEncoding(UserDict):
         word_index: int | None = None,
         sequence_index: int = 0,
     ) -> TokenSpan | None:
-        """Returns a word's tokens, or `None` if there are none.
-
-        Args:
-            batch_or_word_index: int. The word, or the row before it.
-            word_index: int. The word, if a row is given.
-            sequence_index: int, 0 or 1, the text of the pair. Defaults to
-                `0`.
-
-        Returns:
-            `TokenSpan` or `None`.
-        """
+        """Returns a word's tokens, or `None` if there are none."""
         row, index = self._locate(batch_or_word_index, word_index)
         found = row.word_to_tokens(index, sequence_index)
         return None if found is None else TokenSpan(*found)
@@ -199,10 +195,7 @@ class BatchEncoding(UserDict):
         word_index: int | None = None,
         sequence_index: int = 0,
     ) -> CharSpan | None:
-        """Returns a word's characters, or `None` if there are none.
-
-        Arguments as of `word_to_tokens`.
-        """
+        """Returns a word's characters, or `None` if there are none."""
         row, index = self._locate(batch_or_word_index, word_index)
         found = row.word_to_chars(index, sequence_index)
         return None if found is None else CharSpan(*found)
@@ -217,15 +210,6 @@ class BatchEncoding(UserDict):
 
         `None` for a space that no token counts as its own (`trim_offsets`)
         and for what was cut off.
-
-        Args:
-            batch_or_char_index: int. The character, or the row before it.
-            char_index: int. The character, if a row is given.
-            sequence_index: int, 0 or 1, the text of the pair. Defaults to
-                `0`.
-
-        Returns:
-            int or `None`.
         """
         row, index = self._locate(batch_or_char_index, char_index)
         return row.char_to_token(index, sequence_index)
@@ -236,7 +220,7 @@ class BatchEncoding(UserDict):
         char_index: int | None = None,
         sequence_index: int = 0,
     ) -> int | None:
-        """Returns the word of a character, arguments as `char_to_token`."""
+        """Returns the word of a character, or `None` for a space."""
         row, index = self._locate(batch_or_char_index, char_index)
         return row.char_to_word(index, sequence_index)
 
@@ -263,3 +247,56 @@ class BatchEncoding(UserDict):
 
 def _from_end(index: int, length: int) -> int:
     return index + length if index < 0 else index
+
+
+def check_tensor_type(kind: Any) -> str | None:
+    """Returns `"np"`, `"tf"` or `None`; a `ValueError` for anything else."""
+    kind = getattr(kind, "value", kind)
+    if kind is not None and kind not in _TENSOR_TYPES:
+        raise ValueError(
+            "`return_tensors` must be 'np', 'tf' or None. Received: "
+            f"{shown(kind)}. Other libraries take the arrays of 'np'."
+        )
+    return kind
+
+
+def _convert(data: MutableMapping[str, Any], kind: str) -> None:
+    """Replaces nested lists of numbers by arrays or tensors, in place."""
+    for name, value in data.items():
+        try:
+            array = np.asarray(value)
+        except ValueError:
+            array = None
+        if array is None or array.dtype.kind not in "biuf":
+            raise ValueError(
+                f"The rows of `{name}` must be of one length to become a "
+                "tensor. Received: "
+                f"{_describe(value)}. Pad and truncate, e.g. "
+                "`tokenizer(texts, padding=True, truncation=True, "
+                "max_length=4096)`."
+            )
+        if array.size == 0:
+            # NumPy reads an empty list as floats.
+            array = array.astype(np.int64)
+        data[name] = array if kind == "np" else _to_tensorflow(array)
+
+
+def _to_tensorflow(array: np.ndarray) -> Any:
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise ImportError(
+            "`return_tensors='tf'` needs TensorFlow. Received: "
+            f"{type(error).__name__}: {error}. Install it with pip install "
+            "'tf-longformer[cpu]', or use 'np'."
+        ) from error
+    wide = array.dtype == np.int64
+    return tf.convert_to_tensor(array.astype(np.int32) if wide else array)
+
+
+def _describe(value: Any) -> str:
+    try:
+        lengths = sorted({len(row) for row in value})
+    except TypeError:
+        return f"{type(value).__name__}"
+    return f"rows of {lengths[0]} to {lengths[-1]}"

@@ -1,8 +1,13 @@
-"""Tokens that have a role, and their ids."""
+"""The roles of special tokens, and their attributes of a tokenizer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from tokenizers import AddedToken
+
+from tf_longformer.errors import shown
 
 DEFAULT_TOKENS = {
     "bos_token": "<s>",
@@ -14,10 +19,11 @@ DEFAULT_TOKENS = {
     "mask_token": "<mask>",
 }
 ROLES = tuple(DEFAULT_TOKENS)
+_FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
 
-class _Token:
-    """A role's token, as a string or `None`."""
+class RoleToken:
+    """A role's token, as a string or `None`; it can be set to another one."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -29,15 +35,15 @@ class _Token:
         instance._set_role(self.name, value)
 
 
-class _TokenId:
-    """The id of a role's token, or `None`."""
+class RoleTokenId:
+    """The id of a role's token, or `None`; it can be set to another one."""
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name.removesuffix("_id")
+        self.role = name.removesuffix("_id")
 
     def __get__(self, instance: Any, owner: type | None = None) -> int | None:
-        token = instance._roles[self.name]
-        return None if token is None else instance._token_to_id(token)
+        token = instance._roles[self.role]
+        return instance.pipeline.id_of(token)
 
     def __set__(self, instance: Any, value: int | None) -> None:
         token = None
@@ -45,99 +51,38 @@ class _TokenId:
             token = instance.convert_ids_to_tokens(value)
             if token is None:
                 raise ValueError(
-                    f"`{self.name}_id` must be the id of a token. Received: "
-                    f"{value!r}, where ids end at {len(instance) - 1}. Add "
-                    "the token with `tokenizer.add_special_tokens` first."
+                    f"`{self.role}_id` must be the id of a token. Received: "
+                    f"{shown(value)}, where ids end at {len(instance) - 1}. "
+                    "Add the token with `tokenizer.add_special_tokens` first."
                 )
-        setattr(instance, self.name, token)
+        setattr(instance, self.role, token)
 
 
-class SpecialTokens:
-    """The tokens of a tokenizer that have a role.
+def as_added_token(value: Any, **defaults: bool) -> AddedToken:
+    """Returns an `AddedToken` of a string, a file's dict, or such a token.
 
-    Each can be set to a token of the vocabulary: `tokenizer.pad_token =
-    tokenizer.eos_token`. `add_special_tokens` adds new ones.
+    `defaults` are flags where the value has none of its own.
     """
+    if isinstance(value, str):
+        return AddedToken(value, **defaults)
+    if isinstance(value, AddedToken):
+        value = describe(value)
+    if not isinstance(value, Mapping) or not isinstance(
+        value.get("content"), str
+    ):
+        raise TypeError(
+            "A token must be a string or an AddedToken. Received: "
+            f"{shown(value)} of type {type(value).__name__}."
+        )
+    flags = {name: bool(value[name]) for name in _FLAGS if name in value}
+    if defaults.get("special"):
+        # A token that gets a role is special, whatever its file says.
+        flags["special"] = True
+    return AddedToken(value["content"], **{**defaults, **flags})
 
-    _roles: dict[str, str | None]
-    _additional: list[str]
 
-    bos_token = _Token()
-    eos_token = _Token()
-    unk_token = _Token()
-    sep_token = _Token()
-    pad_token = _Token()
-    cls_token = _Token()
-    mask_token = _Token()
-    bos_token_id = _TokenId()
-    eos_token_id = _TokenId()
-    unk_token_id = _TokenId()
-    sep_token_id = _TokenId()
-    pad_token_id = _TokenId()
-    cls_token_id = _TokenId()
-    mask_token_id = _TokenId()
-    pad_token_type_id = 0
-
-    def _token_to_id(self, token: str) -> int | None:
-        raise NotImplementedError
-
-    def _roles_changed(self) -> None:
-        """Called after a role has got another token."""
-
-    def _set_role(self, name: str, value: Any) -> None:
-        content = getattr(value, "content", value)
-        if content is not None:
-            if not isinstance(content, str):
-                raise TypeError(
-                    f"`{name}` must be a string. Received: {value!r}."
-                )
-            if self._token_to_id(content) is None:
-                raise ValueError(
-                    f"`{name}` must be a token of the vocabulary. Received: "
-                    f"{content!r}. Add it: `tokenizer.add_special_tokens("
-                    f"{{{name!r}: {content!r}}})`."
-                )
-        self._roles[name] = content
-        self._roles_changed()
-
-    @property
-    def additional_special_tokens(self) -> list[str]:
-        """Special tokens without a role."""
-        return list(self._additional)
-
-    @property
-    def additional_special_tokens_ids(self) -> list[int]:
-        """Ids of the special tokens without a role."""
-        return [self._known_id(token) for token in self._additional]
-
-    @property
-    def special_tokens_map(self) -> dict[str, Any]:
-        """Tokens by role; those without one are a list."""
-        found: dict[str, Any] = {
-            name: token for name, token in self._roles.items() if token
-        }
-        if self._additional:
-            found["additional_special_tokens"] = list(self._additional)
-        return found
-
-    @property
-    def all_special_tokens(self) -> list[str]:
-        """All special tokens, each once, in the order of the roles."""
-        tokens = [self._roles[name] for name in ROLES]
-        return list(dict.fromkeys(t for t in tokens if t)) + [
-            token for token in self._additional if token not in tokens
-        ]
-
-    @property
-    def all_special_ids(self) -> list[int]:
-        """Ids of `all_special_tokens`."""
-        return [self._known_id(token) for token in self.all_special_tokens]
-
-    def _known_id(self, token: str) -> int:
-        index = self._token_to_id(token)
-        if index is None:
-            raise ValueError(
-                f"A special token must be in the vocabulary. Received: "
-                f"{token!r}, which isn't."
-            )
-        return index
+def describe(token: AddedToken) -> dict[str, Any]:
+    """Returns an added token as files have it."""
+    return {"content": token.content} | {
+        name: getattr(token, name) for name in _FLAGS
+    }

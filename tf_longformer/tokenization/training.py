@@ -1,154 +1,145 @@
-"""A new vocabulary from texts."""
+"""A new vocabulary for a pipeline, learned from texts."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from collections.abc import Mapping
-from collections.abc import Sequence
 from typing import Any
-from typing import TypeVar
 
 from tokenizers import AddedToken
+from tokenizers import Tokenizer
+from tokenizers import pre_tokenizers
+from tokenizers import trainers
 
-from tf_longformer.tokenization import backend
-from tf_longformer.tokenization import vocabulary
-from tf_longformer.tokenization.pretrained import SETTINGS
-from tf_longformer.tokenization.pretrained import PretrainedTokenizer
-from tf_longformer.tokenization.special_tokens import DEFAULT_TOKENS
-from tf_longformer.tokenization.vocabulary import Vocabulary
+from tf_longformer.tokenization import byte_level
+from tf_longformer.tokenization.layout import check_integer
 
-T = TypeVar("T", bound="Training")
+# The order of RoBERTa's ids: 0 to 3, as some roles share a token. The mask and
+# further special tokens get the last ids, behind the vocabulary.
+FIRST_ROLES = (
+    "bos_token",
+    "cls_token",
+    "pad_token",
+    "eos_token",
+    "sep_token",
+    "unk_token",
+)
+_TRAINERS = {
+    "BPE": trainers.BpeTrainer,
+    "Unigram": trainers.UnigramTrainer,
+    "WordLevel": trainers.WordLevelTrainer,
+    "WordPiece": trainers.WordPieceTrainer,
+}
 
 
-class Training(PretrainedTokenizer):
-    """Learning of a vocabulary."""
+def train(
+    content: Mapping[str, Any],
+    texts: Iterable[str] | Iterable[list[str]],
+    vocab_size: int,
+    length: int | None,
+    first: Iterable[AddedToken],
+    last: int,
+    renamed: Mapping[str, str],
+    **trainer_arguments: Any,
+) -> dict[str, Any]:
+    """Learns a vocabulary and returns the pipeline with it.
 
-    @classmethod
-    def train_from_iterator(
-        cls: type[T],
-        texts: Iterable[str] | Iterable[list[str]],
-        vocab_size: int,
-        min_frequency: int = 2,
-        show_progress: bool = True,
-        length: int | None = None,
-        **settings: Any,
-    ) -> T:
-        """Learns a new vocabulary from texts.
-
-        The special tokens have the ids that RoBERTa's have: `<s>` 0, `<pad>`
-        1, `</s>` 2, `<unk>` 3, and `<mask>` the last.
-
-        Args:
-            texts: iterable of texts, or of lists of texts.
-            vocab_size: int, entries with the 256 bytes and special tokens.
-            min_frequency: int, how often a pair must occur to be merged.
-                Defaults to `2`.
-            show_progress: bool. Defaults to `True`.
-            length: int, number of texts, for the progress bar. Defaults to
-                none.
-            **settings: arguments of the class.
-
-        Returns:
-            The tokenizer.
-
-        Raises:
-            TypeError: if the texts are a single string, or not texts.
-            ValueError: if `vocab_size` has no room for the bytes.
-        """
-        return cls._train(
-            texts,
-            vocab_size,
-            length,
-            settings,
-            {"min_frequency": min_frequency, "show_progress": show_progress},
+    Args:
+        content: the old pipeline, as `tokenizer.json` has it.
+        texts: as of `LongformerTokenizer.train_from_iterator`.
+        vocab_size: int.
+        length: int, number of texts, or `None`.
+        first: special tokens that get the first ids.
+        last: int, special tokens that will be added behind the vocabulary.
+        renamed: dict of special tokens to their new spelling.
+        **trainer_arguments: of the library's trainer.
+    """
+    room = (check_integer("vocab_size", vocab_size, 0) or 0) - last
+    if isinstance(texts, str | bytes):
+        raise TypeError(
+            "Texts must be an iterable of strings, or of lists of strings. "
+            f"Received: a single {type(texts).__name__}. Pass `[text]`."
         )
+    model, options = _emptied(content["model"], renamed)
+    if byte_level.is_byte_level(content):
+        # With all bytes in the vocabulary no text has an unknown part.
+        options["initial_alphabet"] = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer = Tokenizer.from_str(
+        json.dumps(
+            {
+                **content,
+                "added_tokens": [],
+                "post_processor": None,
+                "model": model,
+            }
+        )
+    )
+    trainer = _TRAINERS[model["type"]](
+        # Special tokens, and all bytes, are there in any case.
+        vocab_size=max(room, 0),
+        special_tokens=list({t.content: t for t in first}.values()),
+        **{**options, **trainer_arguments},
+    )
+    tokenizer.train_from_iterator(texts, trainer=trainer, length=length)
+    return {
+        **json.loads(tokenizer.to_str()),
+        "post_processor": _renumbered(
+            content.get("post_processor"), renamed, tokenizer
+        ),
+    }
 
-    @classmethod
-    def _train(
-        cls: type[T],
-        texts: Any,
-        vocab_size: int,
-        length: int | None,
-        settings: Mapping[str, Any],
-        trainer_arguments: Mapping[str, Any],
-    ) -> T:
-        roles = {**DEFAULT_TOKENS, **settings}
-        extra = roles.get("additional_special_tokens") or ()
-        # The order of RoBERTa's ids. The mask and further ones come last,
-        # behind the vocabulary.
-        first = [
-            vocabulary.as_added_token(roles[name]).content
-            for name in ("bos_token", "cls_token", "pad_token", "eos_token")
-            + ("sep_token", "unk_token")
-            if roles[name] is not None
+
+def _emptied(
+    model: Mapping[str, Any], renamed: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns a model without its vocabulary, and options of its trainer."""
+    if model["type"] == "Unigram":
+        number = model.get("unk_id")
+        if number is None:
+            return {**model, "vocab": []}, {}
+        unknown = model["vocab"][number][0]
+        unknown = renamed.get(unknown, unknown)
+        empty = {**model, "unk_id": 0, "vocab": [[unknown, 0.0]]}
+        return empty, {"unk_token": unknown}
+    empty = {**model, "vocab": {}}
+    if unknown := model.get("unk_token"):
+        empty["unk_token"] = renamed.get(unknown, unknown)
+    if model["type"] != "BPE":
+        return empty, {}
+    affixes = {
+        name: model[name]
+        for name in ("continuing_subword_prefix", "end_of_word_suffix")
+        if model.get(name) is not None
+    }
+    return {**empty, "merges": []}, affixes
+
+
+def _renumbered(
+    state: Any, renamed: Mapping[str, str], tokenizer: Tokenizer
+) -> Any:
+    """Returns a post-processor with new spellings and new ids."""
+    if state is None:
+        return None
+    state = dict(state)
+
+    def renew(tokens: list[str]) -> tuple[list[str], list[int | None]]:
+        new = [renamed.get(token, token) for token in tokens]
+        return new, [tokenizer.token_to_id(token) for token in new]
+
+    if state["type"] == "Sequence":
+        state["processors"] = [
+            _renumbered(part, renamed, tokenizer)
+            for part in state["processors"]
         ]
-        behind = len(extra) + (roles["mask_token"] is not None)
-        vocab, merges = backend.train(
-            texts,
-            list(dict.fromkeys(first)),
-            vocab_size - behind,
-            length,
-            bool(settings.get("add_prefix_space")),
-            **trainer_arguments,
-        )
-        return cls(vocab=Vocabulary(vocab, merges), **settings)
-
-    def train_new_from_iterator(
-        self: T,
-        text_iterator: Iterable[str] | Iterable[list[str]],
-        vocab_size: int,
-        length: int | None = None,
-        new_special_tokens: Sequence[Any] | None = None,
-        special_tokens_map: Mapping[str, str] | None = None,
-        show_progress: bool = True,
-        **trainer_arguments: Any,
-    ) -> T:
-        """Learns a new vocabulary; settings and roles are this tokenizer's.
-
-        Args:
-            text_iterator: iterable of texts, or of lists of texts.
-            vocab_size: int, entries with the 256 bytes and special tokens.
-            length: int, number of texts, for the progress bar. Defaults to
-                none.
-            new_special_tokens: list of further special tokens. Defaults to
-                none.
-            special_tokens_map: dict of special tokens to their new spelling.
-                Defaults to none.
-            show_progress: bool. Defaults to `True`.
-            **trainer_arguments: further arguments of
-                `tokenizers.trainers.BpeTrainer`, such as `min_frequency`.
-
-        Returns:
-            A new tokenizer.
-
-        Raises:
-            TypeError: if the texts are a single string, or not texts.
-            ValueError: if `vocab_size` has no room for the bytes.
-        """
-        renamed = dict(special_tokens_map or {})
-        settings = {name: getattr(self, name) for name in SETTINGS}
-        settings |= {
-            name: self._renamed(token, renamed)
-            for name, token in self._roles.items()
-        }
-        settings["additional_special_tokens"] = [
-            *(self._renamed(token, renamed) for token in self._additional),
-            *(new_special_tokens or ()),
-        ]
-        return self._train(
-            text_iterator,
-            vocab_size,
-            length,
-            settings,
-            {"show_progress": show_progress, **trainer_arguments},
-        )
-
-    def _renamed(
-        self, token: str | None, renamed: Mapping[str, str]
-    ) -> AddedToken | None:
-        if token is None:
-            return None
-        flags = vocabulary.describe(self._added[self._known_id(token)])
-        return vocabulary.as_added_token(
-            {**flags, "content": renamed.get(token, token)}
-        )
+    for place in ("cls", "sep"):
+        if place in state:
+            (token,), (index,) = renew(state[place][:1])
+            state[place] = [token, index]
+    if "special_tokens" in state:
+        known = {}
+        for name, special in state["special_tokens"].items():
+            tokens, ids = renew(special["tokens"])
+            known[name] = {**special, "tokens": tokens, "ids": ids}
+        state["special_tokens"] = known
+    return state

@@ -1,0 +1,1 @@
+"""The tokenizer in TensorFlow's graph."""

@@ -1,1 +1,0 @@
-"""What lies between texts and a model's inputs."""

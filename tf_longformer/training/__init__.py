@@ -1,0 +1,1 @@
+"""Training with labels and outputs by name: functions that a model calls."""
