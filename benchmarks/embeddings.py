@@ -3,7 +3,7 @@ Longformer made of the same encoder, without training, beside counted words.
 
 Usage:
 
-    TF_LONGFORMER_TEST_DATA=../shared/data python benchmarks/embeddings.py \
+    TF_LONGFORMER_TEST_DATA=DATA python benchmarks/embeddings.py \
         [--documents N] [--window N] [--kind authors|proposals] \
         [--trained FOLDER] [--lengths N ...]
 

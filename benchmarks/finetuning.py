@@ -2,7 +2,7 @@
 
 Usage:
 
-    TF_LONGFORMER_TEST_DATA=../shared/data python benchmarks/finetuning.py \
+    TF_LONGFORMER_TEST_DATA=DATA python benchmarks/finetuning.py \
         FOLDER [PART ...] [--table]
 
 The parts are `authors`, `entities`, `answers` and `choices`; all, if none is

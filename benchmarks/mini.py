@@ -2,16 +2,16 @@
 
 Usage:
 
-    TF_LONGFORMER_TEST_DATA=../shared/data python benchmarks/mini.py \
+    TF_LONGFORMER_TEST_DATA=DATA python benchmarks/mini.py \
         FOLDER [PART ...] [--model mini]
     python benchmarks/mini.py --table
 
 FOLDER is what `pretraining/prepare.py` wrote, which holds the texts that were
 held out. The parts are
 
-- `words`: hidden tokens, 15 percent of them, beside how often a token stands
-  in the texts to train with, beside counts of pairs and triples on both sides
-  of it, and beside the same model that sees no more than 128 tokens;
+- `words`: hidden tokens, 15 percent of them, beside token frequencies in the
+  texts to train with, beside counts of pairs and triples on both sides of a
+  hidden token, and beside the same model that sees no more than 128 tokens;
 - `documents`: the document of which a passage was taken, from its last third,
   among all proposals held out, beside TF-IDF and MiniLM's chunks;
 - `authors`: a classifier fine-tuned from `mini` beside one from new weights,
@@ -159,8 +159,8 @@ def measure_words(folder: Path, name: str) -> Ratings:
     )
     cut = [array.reshape(-1, CUT) for array in (ids, labels)]
     return {
-        "how often a token stands": alone,
-        "counts of its neighbours": of_pairs,
+        "token frequencies": alone,
+        "counts of neighbouring tokens": of_pairs,
         f"mini, {CUT} tokens": of_model(*cut),
         f"mini, {LENGTH:,} tokens": of_model(ids, labels),
     }

@@ -3,7 +3,7 @@ with positions at random, copied, and trained a little.
 
 Usage:
 
-    TF_LONGFORMER_TEST_DATA=../shared/data python benchmarks/positions.py \
+    TF_LONGFORMER_TEST_DATA=DATA python benchmarks/positions.py \
         [--documents N] [--steps N]
 
 The paper counts bits per character of a masked language model. The encoder

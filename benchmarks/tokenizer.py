@@ -2,7 +2,7 @@
 
 Usage:
 
-    TF_LONGFORMER_TEST_DATA=../shared/data python benchmarks/tokenizer.py \
+    TF_LONGFORMER_TEST_DATA=DATA python benchmarks/tokenizer.py \
         [--oracle oracle-4/bin/python]
 
 Needs RoBERTa's vocabulary in `vocab/` and texts in `text/` of the folder.

@@ -1,6 +1,6 @@
 """Makes what `mini` learns from: texts, a vocabulary, a teacher's vectors.
 
-    python pretraining/prepare.py ../shared/data work
+    python pretraining/prepare.py DATA work
 
 The first folder has public-domain novels in `text/novels` and
 `text/gutenberg`, proposals of programming languages and of Ethereum in

@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import sys
+import time
 
 import pytest
 from hypothesis import settings
@@ -23,6 +24,18 @@ settings.register_profile(
     "ci", deadline=None, derandomize=True, print_blob=True
 )
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A machine that is slow leaves out the last of the slow tests, and says so.
+
+    `TF_LONGFORMER_SLOW_TESTS_UNTIL` is when the last of them may begin, in
+    seconds since 1970.
+    """
+    until = os.environ.get("TF_LONGFORMER_SLOW_TESTS_UNTIL")
+    if until and time.time() > float(until) and item.get_closest_marker("slow"):
+        pytest.skip("Not begun: the time for slow tests is over.")
 
 
 @pytest.fixture(autouse=True, scope="module")
