@@ -54,6 +54,7 @@ from tf_longformer.errors import shown
 JOURNAL = ".tf-longformer-journal.json"
 _PREFIX = ".tf-longformer-"
 _STAGING = re.compile(re.escape(_PREFIX) + r"[0-9a-f]{32}")
+_DRAFT = re.compile(_STAGING.pattern + r"(\.[^.]*)*")
 _LONGEST_JOURNAL = 1 << 24
 _DEEPEST_NAME = 2
 # A process that still writes has changed a file more lately than that.
@@ -92,9 +93,10 @@ def replacing_file(
     Args:
         path: the file to make or to replace.
         draft: the file that is written first and then renamed, in the same
-            folder. Defaults to a new name each time, so that two writers
-            don't share one. A caller that is the only writer passes a fixed
-            name, so that killed processes leave one draft and not many.
+            folder. Defaults to a new name each time, with the extensions of
+            `path`, so that two writers don't share one; what killed processes
+            leave is removed by later ones. A caller that is the only writer
+            passes a fixed name.
 
     Yields:
         `Path` of the draft, for the block to write.
@@ -103,7 +105,11 @@ def replacing_file(
         OSError: if it can't be written; the old file stays, and the error
             names it.
     """
-    new = Path(draft or f"{os.fspath(path)}.{os.urandom(16).hex()}.tmp")
+    if draft is None:
+        path = Path(path)
+        _remove_abandoned(path.parent)
+        draft = path.with_name(_new_name() + "".join(path.suffixes))
+    new = Path(draft)
     # It may be a link, which must not be written through.
     new.unlink(missing_ok=True)
     try:
@@ -206,7 +212,7 @@ def replacing_files(folder: Path) -> Iterator[Replacement]:
 def _replacing_files(folder: Path, key: Path) -> Iterator[Replacement]:
     finish(folder)
     _remove_abandoned(folder)
-    staging = folder / f"{_PREFIX}{os.urandom(16).hex()}"
+    staging = folder / _new_name()
     staging.mkdir()
     try:
         replacement = Replacement(staging)
@@ -521,18 +527,29 @@ def _is_name_of_a_file(name: object) -> bool:
     )
 
 
+def _new_name() -> str:
+    """Returns a name that no other writer has, and that tells whose it is."""
+    return f"{_PREFIX}{os.urandom(16).hex()}"
+
+
 def _remove_abandoned(folder: Path) -> None:
     """Removes unfinished new files of processes that were killed."""
-    for path in folder.iterdir():
-        if (
-            _STAGING.fullmatch(path.name)
-            and path.is_dir()
-            and path.resolve() == folder.resolve() / path.name
-        ):
-            times = [item.lstat().st_mtime for item in path.iterdir()]
-            newest = max([path.stat().st_mtime, *times])
-            if time.time() - newest > _ABANDONED_SECONDS:
-                shutil.rmtree(path, ignore_errors=True)
+    # A folder that can't be listed may be one to write to all the same; and
+    # what another process is removing is no concern of ours.
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if not _DRAFT.fullmatch(path.name) or path.is_symlink():
+                continue
+            if path.is_file() and _is_abandoned([path]):
+                path.unlink()
+            elif _STAGING.fullmatch(path.name) and path.is_dir():
+                if _is_abandoned([path, *path.iterdir()]):
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_abandoned(paths: list[Path]) -> bool:
+    changed = max(path.lstat().st_mtime for path in paths)
+    return time.time() - changed > _ABANDONED_SECONDS
 
 
 def _flush(path: Path) -> None:

@@ -79,6 +79,15 @@ def in_symbolic_scope() -> bool:
     return in_symbolic_scope()
 
 
+def train_validation_split(
+    arrays: tuple[Any, ...], validation_split: float
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Returns what `fit` trains on and what it measures with, of all rows."""
+    from keras.src.trainers.data_adapters import array_slicing
+
+    return array_slicing.train_validation_split(arrays, validation_split)
+
+
 def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     """Returns all layers within a layer, at any depth."""
     return list(layer._flatten_layers(include_self=False))

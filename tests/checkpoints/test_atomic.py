@@ -10,6 +10,7 @@ import time
 import pytest
 from checkpoints import files
 from checkpoints.files import tokenizer
+from helpers import tiny
 
 from tf_longformer import LongformerConfig
 from tf_longformer import LongformerTokenizerFast
@@ -156,6 +157,33 @@ def test_what_killed_processes_left_is_removed_when_old(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [
         f".tf-longformer-{'a' * 32}"
     ]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda folder: atomic.write_text(folder / "new.json", "{}"),
+        lambda folder: tiny.make_model("Model").save(folder / "new.keras"),
+    ],
+)
+def test_drafts_that_killed_processes_left_are_removed_when_old(
+    write, tmp_path
+):
+    names = [f".tf-longformer-{x * 32}.weights.h5" for x in "abc"]
+    for name, age in zip(names, (0, 1000, 1000), strict=True):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    # Neither a link nor what only looks alike is ours.
+    (tmp_path / names[2]).rename(tmp_path / ".tf-longformer-mine.h5")
+    (tmp_path / names[2]).symlink_to(tmp_path / ".tf-longformer-mine.h5")
+    write(tmp_path)
+    (new,) = tmp_path.glob("new.*")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        new.name,
+        ".tf-longformer-mine.h5",
+        names[0],
+        names[2],
+    }
 
 
 def test_a_config_written_alone_is_not_lost(hf, tmp_path):

@@ -155,6 +155,21 @@ def test_other_modes_are_left_to_keras(how, calls):
     assert not calls
 
 
+def test_several_devices_are_left_to_keras(calls, monkeypatch):
+    """XLA's call fails where weights are on the second one."""
+    devices = tf.config.list_logical_devices()
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda: devices * 2)
+    train(COMPILED["adamw"]())
+    assert not calls
+
+
+def test_many_shapes_are_no_cause_to_warn(caplog):
+    """TensorFlow warns of a function that is traced again and again."""
+    with caplog.at_level("WARNING", "tensorflow"):
+        apply(keras.optimizers.Adam(1.25e-2, beta_1=0.875), eagerly=True)
+    assert "retracing" not in caplog.text
+
+
 def test_methods_of_a_user_are_called(calls):
     optimizer = COMPILED["adamw"]()
     updated = []

@@ -8,6 +8,8 @@ from inputs.small_models import IDS
 from inputs.small_models import changed
 from inputs.small_models import make
 
+from tf_longformer.training.data_checks import check_each_batch
+
 
 def fit_data(**changes):
     data = {"input_ids": IDS, "labels": np.array([0, 1]), **changes}
@@ -99,3 +101,27 @@ def test_text_is_no_input(method, text):
     for x in (text, {"input_ids": text}, {"input_ids": tf.constant(["a"])}):
         with pytest.raises(ValueError, match="ids with a tokenizer first"):
             getattr(model, method)(x)
+
+
+@pytest.mark.parametrize("source", ["arrays", "dataset", "batches"])
+def test_validation_data_are_checked(source):
+    model = make("ForSequenceClassification")
+    model.compile("sgd", jit_compile=True)
+    bad = dict(sources(fit_data(input_ids=changed(37))))[source]
+    if source == "arrays":
+        bad = (bad,)
+    with pytest.raises(
+        (ValueError, tf.errors.InvalidArgumentError),
+        match="`input_ids` must lie",
+    ):
+        model.fit(fit_data(), validation_data=bad, verbose=0)
+
+
+def test_batches_of_other_processes_are_not_checked():
+    """A warning says so; whether they come is Keras's affair."""
+    model = make("ForSequenceClassification")
+    model.compile("sgd", jit_compile=True)
+    batches = Batches(fit_data())
+    batches.use_multiprocessing = True
+    with pytest.warns(UserWarning, match="whose batches go unchecked"):
+        assert check_each_batch(model, batches) is batches

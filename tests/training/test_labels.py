@@ -190,6 +190,25 @@ def test_weights_of_classes_are_of_the_labels_among_the_inputs():
         model.fit(rows, class_weight=classes, verbose=0)
 
 
+def test_weights_of_classes_are_not_of_validation_data():
+    head = "ForSequenceClassification"
+    inputs, labels = tiny.make_inputs(head), tiny.make_labels(head)["labels"]
+    half = tiny.BATCH // 2
+    expected = make(head).evaluate(
+        {name: value[half:] for name, value in inputs.items()},
+        labels[half:],
+        verbose=0,
+    )
+    classes = {number: 10.0 for number in range(3)}
+    for x, y in ((inputs, labels), ({**inputs, "labels": labels}, None)):
+        model = make(head)
+        history = model.fit(
+            x, y, validation_split=0.5, class_weight=classes, verbose=0
+        ).history
+        assert history["val_loss"] == pytest.approx([expected], rel=1e-5)
+        assert history["loss"][0] > 5 * expected
+
+
 def test_a_loss_of_ones_own_is_about_y():
     """As in transformers."""
     head = "ForSequenceClassification"

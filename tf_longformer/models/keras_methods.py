@@ -173,9 +173,8 @@ def save_whole(
         # It isn't one file, or Keras has a question or an error.
         write(filepath)
         return
-    # Keras goes by the extensions.
-    name = f".{os.urandom(16).hex()}{''.join(path.suffixes)}"
-    with atomic.replacing_file(path, path.with_name(name)) as draft:
+    # The draft has the same extensions, by which Keras goes.
+    with atomic.replacing_file(path) as draft:
         write(draft)
 
 

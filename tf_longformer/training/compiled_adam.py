@@ -62,6 +62,10 @@ def _can_compile() -> bool:
         return False
     import tensorflow as tf
 
+    # XLA's call would be placed on the first device, and the weights may be
+    # on another.
+    if len(tf.config.list_logical_devices()) > 1:
+        return False
     return not tf.distribute.has_strategy()
 
 
@@ -77,27 +81,38 @@ def _update(
         optimizer.epsilon,
         weight_decay_of(optimizer, variable),
     )
-    # They are a part of what is compiled; Keras also takes tensors.
+    # They are a part of what is compiled, while Keras also takes tensors.
     if (
         isinstance(gradient, tf.IndexedSlices)
         or variable.dtype != tf.float32
         or not all(isinstance(x, numbers.Real) for x in hyperparameters)
     ):
         return False
-    _compiled_update()(
+    update = _compiled_update(
+        tuple(variable.shape), *map(float, hyperparameters)
+    )
+    update(
         variable,
         *adam_moments(optimizer, variable),
         tf.cast(gradient, tf.float32),
         tf.cast(learning_rate, tf.float32),
         tf.cast(optimizer.iterations + 1, tf.float32),
-        *map(float, hyperparameters),
     )
     return True
 
 
 @functools.cache
-def _compiled_update() -> Callable[..., None]:
-    """Returns one function for all models: it is compiled once a shape."""
+def _compiled_update(
+    shape: tuple[int, ...],
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    decay: float,
+) -> Callable[..., None]:
+    """Returns the function for weights of a shape, the same for all models.
+
+    TensorFlow warns of one function that is traced for many shapes.
+    """
     import tensorflow as tf
 
     @tf.function(jit_compile=True, autograph=False)
@@ -108,10 +123,6 @@ def _compiled_update() -> Callable[..., None]:
         gradient: Any,
         rate: Any,
         step: Any,
-        beta_1: float,
-        beta_2: float,
-        epsilon: float,
-        decay: float,
     ) -> None:
         """Makes a step (Kingma and Ba, 2015), after decoupled weight decay."""
         momentum.assign_add((gradient - momentum) * (1 - beta_1))

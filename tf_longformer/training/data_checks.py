@@ -7,6 +7,7 @@ before, on the host.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -52,7 +53,8 @@ def check_each_batch(model: Any, x: Any, y: Any = None) -> Any:
         y: the labels, where `x` holds arrays.
 
     Returns:
-        `x`, or what yields the same batches and checks each.
+        `x`, or what yields the same batches and checks each. Batches that
+        other processes make are not checked, and a warning says so.
 
     Raises:
         ValueError: if an array breaks a rule.
@@ -63,6 +65,16 @@ def check_each_batch(model: Any, x: Any, y: Any = None) -> Any:
         return batch if len(batch) > 1 else batch[0]
 
     if isinstance(x, keras.utils.PyDataset):
+        if x.use_multiprocessing:
+            warnings.warn(
+                "Where XLA compiles the model, batches are checked in this "
+                "process. Received: a `PyDataset` with "
+                "use_multiprocessing=True, whose batches go unchecked: an id "
+                "that is out of range becomes another one. Pass "
+                "use_multiprocessing=False to have them checked.",
+                stacklevel=2,
+            )
+            return x
         return _CheckedDataset(x, check)
     if isinstance(x, GeneratorType):
         return _checked_generator(x, check)
@@ -121,7 +133,6 @@ class _CheckedDataset(keras.utils.PyDataset):
     ):
         super().__init__(
             workers=dataset.workers,
-            use_multiprocessing=dataset.use_multiprocessing,
             max_queue_size=dataset.max_queue_size,
         )
         self._dataset = dataset

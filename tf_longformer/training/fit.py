@@ -20,6 +20,7 @@ from tf_longformer.inputs.call_arguments import as_tensor
 from tf_longformer.inputs.call_arguments import by_name
 from tf_longformer.inputs.call_arguments import refuse_text
 from tf_longformer.keras_private import register_encoding_class
+from tf_longformer.keras_private import train_validation_split
 from tf_longformer.tokenization import BatchEncoding
 from tf_longformer.training.class_weights import has_row_labels
 from tf_longformer.training.class_weights import weights_of_classes
@@ -61,6 +62,7 @@ def prepare_arguments(
     given = inspect.signature(method).bind(as_plain_dict(x), y, *args, **kwargs)
     given = {**given.arguments, **given.arguments.get("kwargs", {})}
     given.pop("kwargs", None)
+    given = _split_off_validation(model, given)
     if given.get("validation_data") is not None:
         validation = keras.utils.unpack_x_y_sample_weight(
             given["validation_data"]
@@ -68,6 +70,8 @@ def prepare_arguments(
         x, y, weight = validation
         x, y = _separate_labels(model, x, y, weight is not None)
         weight = weights_like_labels(model, y, weight)
+        # Keras makes its iterator of these, not of what `evaluate` is given.
+        x = check_if_compiled(model, x, y)
         given["validation_data"] = x, y, weight
     given = _weigh_classes(model, given)
     x = check_if_compiled(model, given["x"], given["y"])
@@ -133,6 +137,28 @@ def _separate_labels(model: Any, x: Any, y: Any, has_weights: bool) -> tuple:
     if among_inputs:
         x = {k: v for k, v in x.items() if k not in among_inputs}
     return x, y
+
+
+def _split_off_validation(model: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Makes `validation_data` of `validation_split`, if classes have weights.
+
+    Keras weighs the classes of training rows only. Here their weights become
+    weights of rows, which must not reach the rows that are split off.
+    """
+    if (
+        given.get("class_weight") is None
+        or not given.get("validation_split")
+        or given.get("validation_data") is not None
+    ):
+        return given
+    x, y = _separate_labels(model, given["x"], given["y"], has_weights=True)
+    weight = weights_like_labels(model, y, given.get("sample_weight"))
+    (x, y, weight), validation = train_validation_split(
+        (x, y, weight), given["validation_split"]
+    )
+    kept = {"x": x, "y": y, "sample_weight": weight}
+    split = {"validation_split": 0.0, "validation_data": validation}
+    return {**given, **kept, **split}
 
 
 def _weigh_classes(model: Any, given: dict[str, Any]) -> dict[str, Any]:
