@@ -252,9 +252,15 @@ def replaced_updates(
             del vars(optimizer)[name]
 
 
-def has_own_updates(optimizer: Any) -> bool:
-    """Returns whether nobody replaced its methods that update weights."""
-    return vars(optimizer).keys().isdisjoint(_UPDATES)
+def has_updates_of(kind: type, optimizer: Any) -> bool:
+    """Returns whether an optimizer updates weights as a class of Keras does.
+
+    Neither a subclass nor somebody else replaced the methods that do it.
+    """
+    return vars(optimizer).keys().isdisjoint(_UPDATES) and all(
+        getattr(type(optimizer), name) is getattr(kind, name)
+        for name in _UPDATES
+    )
 
 
 def weight_decay_of(optimizer: Any, variable: Any) -> Any:

@@ -19,7 +19,7 @@ from typing import Any
 PACKAGE = "tf_longformer"
 # The module of each registered class, below the package.
 MODULES = {
-    "AdamWOfReplicas": "finetuning.optimizers",
+    "AdamWOfKernels": "finetuning.optimizers",
     "LongformerClassificationHead": "layers.head_layers",
     "LongformerEncoderBlock": "layers.encoder_block",
     "LongformerMaskedLMHead": "layers.head_layers",

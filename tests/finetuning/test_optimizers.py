@@ -61,6 +61,21 @@ def test_kernels_alone_decay():
         np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-6)
 
 
+def test_a_saved_model_decays_as_before(tmp_path):
+    model = tiny.make_model("ForSequenceClassification")
+    model.compile(make_optimizer(0.5, 10))
+    model.optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    names = {
+        variable.path
+        for variable in loaded.trainable_variables
+        if loaded.optimizer._use_weight_decay(variable.value)
+    }
+    assert names
+    assert all(name.endswith("kernel") for name in names)
+
+
 def test_options():
     optimizer = make_optimizer(
         1.0, 100, warmup=0.25, clip_norm=None, accumulate=2, beta_2=0.98

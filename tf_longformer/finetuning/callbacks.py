@@ -136,7 +136,12 @@ class KeepBest(keras.callbacks.Callback):
         value = float((logs or {})[self.metric])
         smaller = self.metric.removeprefix("val_") in SMALLER_IS_BETTER
         sign = -1 if smaller else 1
-        if self.best is None or sign * value > sign * self.best:
+        # Nothing is better than what is not a number, and all else is.
+        if (
+            self.best is None
+            or math.isnan(self.best)
+            or sign * value > sign * self.best
+        ):
             self.best, self.waited = value, 0
             self.save()
         else:

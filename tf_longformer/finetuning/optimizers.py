@@ -86,10 +86,19 @@ class WarmUpSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
-class AdamWOfReplicas(ClipsSumOverReplicas, keras.optimizers.AdamW):
-    """AdamW that clips the sum of all replicas' gradients."""
+class AdamWOfKernels(ClipsSumOverReplicas, keras.optimizers.AdamW):
+    """AdamW, with weight decay of kernels only, in a saved model too.
+
+    Of several replicas it clips the sum of their gradients.
+    """
 
     sum_over_replicas = staticmethod(sum_over_replicas)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # All names but those with "kernel" in them. Keras's files don't keep
+        # what is excluded.
+        self.exclude_from_weight_decay(var_names=["^(?!.*kernel)"])
 
 
 def make_optimizer(
@@ -130,15 +139,13 @@ def make_optimizer(
             f"Received: {warmup}."
         )
     rising = math.ceil(warmup * steps) if warmup < 1 else int(warmup)
-    of_replicas = count_replicas() > 1
-    if of_replicas and accumulate > 1:
+    if count_replicas() > 1 and accumulate > 1:
         raise ValueError(
             "Keras doesn't accumulate gradients of several replicas. Received: "
             f"accumulate={accumulate} in a strategy of {count_replicas()}. "
             "Raise the batch size instead."
         )
-    optimizer_class = AdamWOfReplicas if of_replicas else keras.optimizers.AdamW
-    optimizer = optimizer_class(
+    return AdamWOfKernels(
         WarmUpSchedule(
             learning_rate, steps, min(rising, steps), schedule, accumulate
         ),
@@ -147,6 +154,3 @@ def make_optimizer(
         gradient_accumulation_steps=accumulate if accumulate > 1 else None,
         **options,
     )
-    # All names but those with "kernel" in them.
-    optimizer.exclude_from_weight_decay(var_names=["^(?!.*kernel)"])
-    return optimizer

@@ -19,32 +19,33 @@ import keras
 
 from tf_longformer.backend import has_only_cpus
 from tf_longformer.keras_private import adam_moments
-from tf_longformer.keras_private import has_own_updates
+from tf_longformer.keras_private import has_updates_of
 from tf_longformer.keras_private import replaced_updates
 from tf_longformer.keras_private import weight_decay_of
 
-# A subclass may update otherwise.
-_CLASSES = (keras.optimizers.Adam, keras.optimizers.AdamW)
+# AdamW among them, and what updates weights as these do.
+_CLASSES = (keras.optimizers.Adam,)
 
 
 @contextlib.contextmanager
 def compiled_adam(model: Any) -> Iterator[None]:
     """Has a model's optimizer make its updates by a compiled function.
 
-    Only Keras's own Adam and AdamW do, with numbers as hyperparameters, on
-    Linux, on CPUs, without a strategy of `tf.distribute`, in graphs that XLA
-    doesn't compile as a whole. The numbers are Keras's but for rounding, and
-    all else of the optimizer is as it was: rates, clipping, averages,
-    accumulation, and its state in files.
+    Only Keras's Adam and AdamW do, and subclasses that don't change how weights
+    are updated, with numbers as hyperparameters, on Linux, on one CPU device,
+    without a strategy of `tf.distribute`, in graphs that XLA doesn't compile as
+    a whole. The numbers are Keras's but for rounding, and all else of the
+    optimizer is as it was: rates, clipping, averages, accumulation, and its
+    state in files.
 
     Args:
         model: the model, compiled.
     """
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     if (
-        type(optimizer) in _CLASSES
+        isinstance(optimizer, _CLASSES)
         and not optimizer.amsgrad
-        and has_own_updates(optimizer)
+        and has_updates_of(keras.optimizers.Adam, optimizer)
         and not model.jit_compile
         and not model.run_eagerly
         and _can_compile()
