@@ -30,6 +30,7 @@ from tf_longformer.checkpoints.stated_tokens import find_separator
 from tf_longformer.checkpoints.vector_settings import vector_settings_to_keep
 from tf_longformer.checkpoints.vector_settings import write_vector_settings
 from tf_longformer.configuration import LongformerConfig
+from tf_longformer.errors import listed
 from tf_longformer.heads import BARE
 from tf_longformer.heads import HEADS
 from tf_longformer.heads import Head
@@ -79,7 +80,6 @@ class Checkpoint:
     ) -> None:
         self.name = name
         wanted = head and head_named(head)
-        within = {"subfolder": subfolder, "revision": revision}
         location = locate(name, subfolder, revision=revision)
 
         def read(files: Location) -> tuple[Any, ...]:
@@ -90,7 +90,7 @@ class Checkpoint:
             found = wanted or find_head(
                 as_longformer(open_file(config), config, fields), config
             )
-            tokenizer = cache(partial(_load_tokenizer, files, name, within))
+            tokenizer = cache(partial(_tokenizer_if_any, files))
             if location.repository is None:
                 # Now, as it is to be of the same save; an error is raised
                 # when it is asked for.
@@ -143,23 +143,37 @@ class Checkpoint:
         return self._tokenizer()
 
 
-def _load_tokenizer(
-    files: Location, name: str, within: dict[str, Any]
-) -> LongformerTokenizerFast | None:
-    # All are looked for, so that it is known when one changes.
-    paths = {file: files.find(file) for file in FILES}
-    if not any(map(paths.get, VOCABULARY_FILES)):
+def _tokenizer_if_any(files: Location) -> LongformerTokenizerFast | None:
+    if not any(map(files.find, VOCABULARY_FILES)):
         return None
-    if (place := files.tokenizer) is not None:
-        # An adapter's, or its base's.
-        repository = place.repository
-        name, within = place.where, {}
-        if repository is not None:
-            within = {
-                "subfolder": repository.subfolder,
-                "revision": repository.revision,
-            }
-    return LongformerTokenizerFast.from_pretrained(name, **within)
+    return tokenizer_of(files)
+
+
+def tokenizer_of(files: Location, **settings: Any) -> LongformerTokenizerFast:
+    """Loads the tokenizer of a checkpoint that was located.
+
+    On the hub it is of the commit that the first file was of, whatever has
+    been pushed since.
+
+    Args:
+        files: `Location`; of a folder that others may write to, the one that
+            `Location.of_one_save` gives.
+        **settings: as for the tokenizer's `from_pretrained`.
+
+    Raises:
+        OSError: if it has no tokenizer.
+        ValueError: if its files are damaged.
+    """
+    # All are looked for, so that it is known when one changes.
+    for file in FILES:
+        files.find(file)
+    # An adapter's lies with it, or with its base.
+    place = files.tokenizer or files
+    repository = place.repository
+    if repository is not None:
+        settings["subfolder"] = repository.subfolder
+        settings["revision"] = repository.revision
+    return LongformerTokenizerFast.from_pretrained(place.where, **settings)
 
 
 def _find_head(location: Location, **overrides: Any) -> str | None:
@@ -237,15 +251,13 @@ def convert_to_longformer(
         left_out = convert(location, folder, head=head, **overrides)
         if left_out:
             logger.warning(
-                "%s: not used of it: %s", location.where, ", ".join(left_out)
+                "%s: not used of it: %s", location.where, listed(left_out)
             )
         return Checkpoint(str(folder)).load_model("pooler", dtype=dtype)
     if head is None:
         head = _find_head(location, **overrides) or BARE
     model_class = HEADS[head_named(head)].model_class()
-    return model_class.from_pretrained(
-        source, subfolder=subfolder, dtype=dtype, **hub_options, **overrides
-    )
+    return model_class.from_pretrained(location, dtype=dtype, **overrides)
 
 
 def convert_to_keras(

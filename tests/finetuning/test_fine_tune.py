@@ -7,7 +7,6 @@ import signal
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from finetuning import killed_runs
 from helpers import checks
 from helpers import processes
@@ -26,7 +25,6 @@ from tf_longformer.data.features import Encoding
 from tf_longformer.data.features import encode_examples
 from tf_longformer.errors import BadExamples
 from tf_longformer.finetuning import callbacks
-from tf_longformer.finetuning.arguments import Arguments
 from tf_longformer.finetuning.datasets import as_dataset
 from tf_longformer.finetuning.fine_tune import TASKS
 from tf_longformer.finetuning.fine_tune import fine_tune
@@ -55,35 +53,6 @@ BASELINES = {
     # Each of the words as likely as any other.
     "masked-lm": ("loss", np.log(len(small_tasks.WORDS)), -0.3),
 }
-
-
-@pytest.fixture
-def eagerly():
-    """Tiny models cost more to trace than to train."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-@pytest.fixture
-def arguments(source, tmp_path):
-    """Makes the arguments of a run on one of the small tasks."""
-
-    def make(task, count=96, dev=32, seed=0, **given):
-        train = small_tasks.write(tmp_path / "train.jsonl", task, count, seed)
-        held_out = small_tasks.write(tmp_path / "dev.jsonl", task, dev, 1000)
-        defaults = {
-            "model": str(source),
-            "train": train,
-            "eval": held_out,
-            "output": tmp_path / "output",
-            "batch_size": 16,
-            "learning_rate": 5e-3,
-            "seed": seed,
-        }
-        return Arguments(task=task, **{**defaults, **given})
-
-    return make
 
 
 def run(given, **changes):
@@ -391,6 +360,8 @@ def test_what_is_wrong_is_said_before_training(arguments, tmp_path):
         run(given, patience=1, eval=None)
     with pytest.raises(ValueError, match="--metric.*accuracy"):
         run(given, metric="f1", max_eval_samples=32)
+    with pytest.raises(ValueError, match="Use mixed_bfloat16"):
+        run(given, policy="mixed_float16", strategy="mirrored")
     (tmp_path / "output").mkdir(exist_ok=True)
     (tmp_path / "output/mine").touch()
     with pytest.raises(FileExistsError, match="new folder"):

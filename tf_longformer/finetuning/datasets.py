@@ -56,7 +56,11 @@ def make_dataset(
         max_length: int, most tokens of a row.
         batch_size: int. Defaults to `8`.
         label2id: dict from the names of labels to ids, such as
-            `model.config.label2id`. Defaults to the file's labels in order.
+            `model.config.label2id`. Defaults to numbers for the labels of
+            this file alone, in their order: a file that lacks a label, such
+            as one to measure with, would silently give others other numbers
+            than the file of training does. So pass the same dict for all
+            files of a model, and leave it out where there is only one.
         columns: dict from the task's names of columns to the file's.
         doc_stride: int, tokens that two windows of a longer document share.
             Defaults to 128 where answers or entities are to be found; other

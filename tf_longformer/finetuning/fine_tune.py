@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
+import importlib.util
 import json
 import math
 from collections.abc import Callable
@@ -15,7 +17,11 @@ import keras
 import tensorflow as tf
 
 from tf_longformer import atomic
+from tf_longformer import folders
+from tf_longformer.checkpoints import save
+from tf_longformer.checkpoints.locate import Location
 from tf_longformer.checkpoints.locate import locate
+from tf_longformer.checkpoints.stated_tokens import find_separator
 from tf_longformer.configuration import LongformerConfig
 from tf_longformer.configuration.labels import label_names
 from tf_longformer.data.batches import Batches
@@ -45,11 +51,14 @@ from tf_longformer.finetuning.measuring import measure
 from tf_longformer.finetuning.optimizers import make_optimizer
 from tf_longformer.finetuning.workers import Workers
 from tf_longformer.heads import HEADS
+from tf_longformer.loading import tokenizer_of
 from tf_longformer.models.transformers_methods import shares_projections
 from tf_longformer.tokenization import LongformerTokenizerFast
 
 METRICS = "metrics.json"
 CURVE = "learning_curve.svg"
+# Folders that TensorBoard's callback writes to.
+_LOGS = ("logs", "logs/train", "logs/validation")
 # Further arguments of AdamW, as PyTorch's and, of the last, RoBERTa's.
 _ADAM = {"epsilon": 1e-8}
 _ADAM_OF_ROBERTA = {"beta_2": 0.98, "epsilon": 1e-6}
@@ -138,7 +147,10 @@ def fine_tune(
 
     Raises:
         BadExamples: for lines that are no examples, with file and line.
+        CheckpointError: if the model, or the state of a run to go on with, is
+            damaged.
         FileExistsError: if the output holds other files.
+        ImportError: for logs without the package `tensorboard`.
         NonFiniteLoss: if the loss becomes infinite or not a number.
         OSError: if a file can't be read or written; the last model and state
             that were saved stay.
@@ -176,6 +188,13 @@ def _check(given: Arguments) -> None:
             "XLA doesn't compile steps of several replicas. Received: "
             "--xla with --strategy. Leave one of them out."
         )
+    if given.strategy is not None and given.policy == "mixed_float16":
+        raise ValueError(
+            "Keras scales the loss by what one replica sees, so that an "
+            "overflow on another one would become NaN in all weights. "
+            "Received: --policy mixed_float16 with --strategy. Use "
+            "mixed_bfloat16."
+        )
 
 
 class _Run:
@@ -191,13 +210,13 @@ class _Run:
         self.output = Path(arguments.output)
         self.state_file = self.output / training_state.FILE_NAME
         with workers.failing_together():
-            self._read_all()
+            base = self._read_all()
         # Before any weight is drawn.
         keras.utils.set_random_seed(arguments.seed)
         if arguments.deterministic:
             tf.config.experimental.enable_op_determinism()
         with workers.scope():
-            self.model = self._load_model()
+            self.model = self._load_model(base)
         self.encoding = self._encoding()
         self.train_batches = self._batches(self.train_examples, shuffle=True)
         self.eval_batches = (
@@ -211,24 +230,26 @@ class _Run:
 
     # Before any training: whatever can be wrong is found here.
 
-    def _read_all(self) -> None:
-        """Reads what can be read before there is a model."""
+    def _read_all(self) -> Location:
+        """Reads what can be read before there is a model; returns the base."""
         given = self.given
         self.facts = self._find_state()
+        self._check_output()
         self.train_examples = self._read(given.train, given.max_train_samples)
         self.eval_examples = (
             []
             if given.eval is None
             else self._read(given.eval, given.max_eval_samples)
         )
+        base = self._open_base()
         self.labels: dict[str, Any] = self._find_labels()
         self.shown, self.metric = self._find_metrics()
-        self.tokenizer = self._load_tokenizer()
+        return base
 
     def _find_state(self) -> dict[str, Any] | None:
         """Returns the facts of a run to go on with, if there is one."""
-        given = self.given
-        if given.resume and self.state_file.is_file():
+        given, name = self.given, training_state.FILE_NAME
+        if given.resume and folders.find_file(self.output, name):
             facts = training_state.read_facts(self.state_file)
             now, then = self._fingerprint(), facts["arguments"]
             differ = sorted(n for n in now if now[n] != then.get(n))
@@ -250,14 +271,43 @@ class _Run:
                     f"Received: {self.output}. Go on with --resume, or begin "
                     "anew with --overwrite."
                 )
-            self.state_file.unlink(missing_ok=True)
         return None
+
+    def _check_output(self) -> None:
+        """Raises if what the run writes would land elsewhere, or not be read.
+
+        Files are replaced under their names, so that links among them are
+        never followed. TensorBoard's callback follows those of folders.
+        """
+        if not self.workers.is_chief:
+            return
+        save.check_target(self.output, "safetensors")
+        for name in _LOGS if self.given.tensorboard else ():
+            path = self.output / name
+            if not folders.is_own_folder_or_missing(path):
+                raise ValueError(
+                    "Logs must be written to folders in the output, and "
+                    f"through no link. Received: {shown(str(path))}, which is "
+                    "a link or no folder. Remove it, or leave out "
+                    "--tensorboard."
+                )
+        # TensorFlow would say so after the first pass.
+        if self.given.tensorboard and not importlib.util.find_spec(
+            "tensorboard"
+        ):
+            raise ImportError(
+                "--tensorboard needs the package `tensorboard`. Received: a "
+                "Python without it. Install it, pip install tensorboard, or "
+                "leave the option out."
+            )
 
     def _fingerprint(self) -> dict[str, Any]:
         """Returns what decides about the course of a run, files included."""
         values = self.given.to_json()
         for name in RESUMABLE:
-            del values[name]
+            # Which tokens are hidden goes by batches.
+            if (name, values["task"]) != ("eval_batch_size", "masked-lm"):
+                del values[name]
         for name in ("train", "eval"):
             if values[name] is not None:
                 values[name] = _hash(Path(values[name]))
@@ -283,9 +333,8 @@ class _Run:
         names = order_labels(
             [name for one in self.train_examples for name in labels_of(one)]
         )
-        known = self._known_labels()
-        if set(names) <= set(known):
-            names = known
+        if set(names) <= set(self.known_labels):
+            names = self.known_labels
         check_labels(self.eval_examples, names)
         if len(names) < 2 and fields.get("problem_type") != MULTI_LABEL:
             raise ValueError(
@@ -312,44 +361,67 @@ class _Run:
             )
         return shown, metric
 
-    def _known_labels(self) -> list[str]:
-        """Returns the labels that the model was trained with before."""
-        config = locate(self.given.model).config_fields()
-        names = config.get("id2label")
-        if not isinstance(names, dict):
-            return []
-        return [str(name) for name in names.values()]
+    def _open_base(self) -> Location:
+        """Opens the model to begin with; loads its labels and tokenizer.
 
-    def _load_tokenizer(self) -> LongformerTokenizerFast:
-        tokenizer = LongformerTokenizerFast.from_pretrained(self.given.model)
+        Configuration, weights and tokenizer are of one save, or of one commit
+        on the hub, whatever is saved or pushed meanwhile.
+        """
+        location = locate(self.given.model)
+
+        def read(files: Location) -> tuple[Any, LongformerTokenizerFast]:
+            if self.given.from_scratch:
+                opened: Any = files.config_fields(), None
+            else:
+                opened = files.read()
+            fields = opened[0]
+            config = LongformerConfig.from_dict(fields, **self._sizes())
+            if config.sep_token_id is None:
+                fields["sep_token_id"] = find_separator(files)
+            return opened, self._load_tokenizer(files)
+
+        opened, self.tokenizer = location.of_one_save(read)
+        names = opened[0].get("id2label")
+        self.known_labels = (
+            [str(name) for name in names.values()]
+            if isinstance(names, dict)
+            else []
+        )
+        return dataclasses.replace(location, opened=opened)
+
+    def _load_tokenizer(self, files: Location) -> LongformerTokenizerFast:
+        tokenizer = tokenizer_of(files)
         words = any("tokens" in one.fields for one in self.train_examples)
         if words and not tokenizer.add_prefix_space:
             # Words that are given one by one stand after a space each.
             with contextlib.suppress(TypeError):
-                tokenizer = LongformerTokenizerFast.from_pretrained(
-                    self.given.model, add_prefix_space=True
-                )
+                tokenizer = tokenizer_of(files, add_prefix_space=True)
         return tokenizer
 
-    def _load_model(self) -> Any:
+    def _sizes(self) -> dict[str, Any]:
+        """Returns the fields of the configuration that arguments decide."""
+        return {
+            name: getattr(self.given, name)
+            for name in ("max_tokens", "attention_window")
+            if getattr(self.given, name) is not None
+        }
+
+    def _load_model(self, base: Location) -> Any:
         given = self.given
         model_class = HEADS[self.task.head].model_class()
-        overrides = {
-            name: getattr(given, name)
-            for name in ("max_tokens", "attention_window")
-            if getattr(given, name) is not None
-        }
-        overrides |= self.labels
+        overrides = self._sizes() | self.labels
         if given.from_scratch:
-            config = LongformerConfig.from_pretrained(given.model, **overrides)
+            fields, _ = base.read()
+            config = LongformerConfig.from_dict(fields, **overrides)
+            config.name_or_path = given.model
             model = model_class(config, dtype=given.policy)
         else:
             names = [*self.labels.get("id2label", {}).values()]
             model = model_class.from_pretrained(
-                given.model,
+                base,
                 dtype=given.policy,
                 # A head for other labels is drawn anew, which is logged.
-                ignore_mismatched_sizes=names != self._known_labels(),
+                ignore_mismatched_sizes=names != self.known_labels,
                 **overrides,
             )
         if len(self.tokenizer) > model.config.vocab_size:
@@ -492,7 +564,10 @@ class _Run:
         self._compare_workers(done)
         if self.workers.is_chief:
             self.output.mkdir(parents=True, exist_ok=True)
-            self.tokenizer.save_pretrained(self.output)
+            if self.facts is None:
+                # That of an older run, kept until nothing can be wrong any
+                # more; a run that is resumed must not go on from it.
+                self.state_file.unlink(missing_ok=True)
         steps = self.last // given.accumulate
         self.say(
             f"{steps:,} steps of {given.batch_size * given.accumulate} rows, "
@@ -546,7 +621,11 @@ class _Run:
         if self.projections_are_shared:
             self.model.copy_projections_to_global()
         if self.workers.is_chief:
-            self.model.save_pretrained(self.output)
+            # In one step: a folder never has a model with the tokenizer of
+            # another, also if the run began in a folder with an older one.
+            with atomic.replacing_files(self.output):
+                self.model.save_pretrained(self.output)
+                self.tokenizer.save_pretrained(self.output)
 
     def _fit(self, keep: callbacks.KeepBest, done: int, verbose: int) -> None:
         """Has Keras train, in turns between two measurements."""

@@ -51,7 +51,9 @@ def _panel(
     values = [entry[n] for entry in history for n in names if n in entry]
     low, high = min(values), max(values)
     if low == high:
-        low, high = low - 0.5, high + 0.5
+        # Half of a large number, as 0.5 changes nothing about it.
+        margin = max(0.5, abs(low) / 2)
+        low, high = low - margin, high + margin
     left, right = _MARGIN, _WIDTH - _MARGIN
     bottom, ceiling = top + _HEIGHT - _MARGIN, top + _MARGIN
 

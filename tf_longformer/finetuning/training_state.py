@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import numpy as np
 from tf_longformer import atomic
 from tf_longformer.checkpoints.files import safetensors_file
 from tf_longformer.checkpoints.files.tensor_file import Tensor
+from tf_longformer.errors import CheckpointError
+from tf_longformer.errors import shown
 from tf_longformer.training.fit import build_optimizer
 
 FILE_NAME = "training_state.safetensors"
@@ -25,7 +28,7 @@ def save_state(path: Path, model: Any, facts: Mapping[str, Any]) -> None:
         path: the file. A process that is killed leaves the old one, or the
             new one.
         model: the model, compiled.
-        facts: what JSON can hold, such as the step.
+        facts: what `read_facts` returns.
 
     Raises:
         OSError: if the file can't be written; the old one stays.
@@ -49,11 +52,78 @@ def save_state(path: Path, model: Any, facts: Mapping[str, Any]) -> None:
 def read_facts(path: Path) -> dict[str, Any]:
     """Returns the facts of a file that `save_state` wrote.
 
+    Returns:
+        Dict of `step`, the batches so far; `best`, the metric of the best
+        model or `None`; `waited`, the measurements since; `metrics`, those of
+        the best model; `history`, a list of a dict for each measurement; and
+        `arguments`, the dict that tells whether a run is the same.
+
     Raises:
-        CheckpointError: if the file is damaged.
+        CheckpointError: if the file is damaged or holds other facts.
+        OSError: if it can't be read.
     """
-    file = safetensors_file.SafetensorsFile(path)
-    return json.loads(file.metadata["facts"])
+    try:
+        file = safetensors_file.SafetensorsFile(path)
+        facts = json.loads(file.metadata["facts"])
+        if not isinstance(facts, dict):
+            raise TypeError("its facts are no object")
+    # Text that is nested too deep for the parser is a `RecursionError`.
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise _damaged(path, f"can't be read ({shown(reason)})") from error
+    wrong = [
+        name
+        for name, is_right in _FACTS.items()
+        if name not in facts or not is_right(facts[name])
+    ]
+    if wrong:
+        raise _damaged(path, f"lacks or has a wrong {', '.join(wrong)}")
+    return facts
+
+
+def _damaged(path: Path, what: str) -> CheckpointError:
+    return CheckpointError(
+        "The state of a run must be a file as `finetune` wrote it. Received: "
+        f"{shown(str(path))}, which {what}. Put back a copy of it, or begin "
+        "anew with --overwrite."
+    )
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < _MOST
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or (
+        type(value) is int and abs(value) < _MOST
+    )
+
+
+def _are_numbers(value: Any) -> bool:
+    # Names are drawn, printed and written.
+    return isinstance(value, dict) and all(
+        name.isprintable() and _is_number(number)
+        for name, number in value.items()
+    )
+
+
+def _is_history(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        _are_numbers(entry) and _is_count(entry.get("step")) for entry in value
+    )
+
+
+# Larger whole numbers, which JSON may hold, are no floats.
+_MOST = 1 << 63
+# What each fact must be: the file may be damaged, or a stranger's.
+_FACTS: dict[str, Callable[[Any], bool]] = {
+    "step": _is_count,
+    "best": lambda value: value is None or _is_number(value),
+    "waited": _is_count,
+    "metrics": _are_numbers,
+    "history": _is_history,
+    "arguments": lambda value: isinstance(value, dict),
+}
 
 
 def load_state(path: Path, model: Any) -> None:
