@@ -61,7 +61,7 @@ KIND = "fine-tuning"
 PARTS = ("authors", "entities", "answers", "choices")
 LENGTHS = (512, 1024, 2048, 4096)
 CHARACTERS = 18_000  # 4,096 tokens and a little
-PER_AUTHOR = {"train": 12, "eval": 8}
+PER_AUTHOR = {"train": 24, "eval": 12}
 # The books of an author to train with, and to measure with.
 AUTHORS = {
     "Alger": (5348, 18581),
@@ -74,6 +74,9 @@ AUTHORS = {
     "Joyce": (4300, 2814),
     "Wells": (36, 5230),
 }
+
+# What a run begins with, and the option that says so.
+BEGINNINGS = {"": "", ", from scratch": " --from-scratch"}
 
 Row = dict[str, Any]
 
@@ -399,39 +402,39 @@ def plan(part: str, scale: float) -> list[Run]:
 
     runs = []
     if part == "authors":
-        for source in ("", ", from scratch"):
-            for length in LENGTHS:
-                runs.append(
-                    Run(
-                        f"{length} tokens{source}",
-                        "text-classification",
-                        f"--max-length {length} --learning-rate 2e-4"
-                        + " --from-scratch" * bool(source),
-                        some(108, 72),
-                        2,
-                        4,
-                    )
-                )
-    if part == "entities":
-        for source in ("", ", from scratch"):
-            runs.append(
-                Run(
-                    f"whole openings{source}",
-                    "token-classification",
-                    "--max-length 4096 --learning-rate 3e-4 "
-                    "--global-attention none"
-                    + " --from-scratch"
-                    * bool(source),
-                    some(64, 16),
-                    3,
-                    1,
-                )
+        runs = [
+            Run(
+                f"{length} tokens{source}",
+                "text-classification",
+                f"--max-length {length} --learning-rate 3e-4 "
+                "--policy mixed_bfloat16" + option,
+                some(200, 105),
+                4,
+                8,
             )
+            for source, option in BEGINNINGS.items()
+            for length in LENGTHS
+            # Without what the encoder knows two lengths are enough to see it.
+            if not source or length in (512, 2048)
+        ]
+    if part == "entities":
+        runs = [
+            Run(
+                f"whole openings{source}",
+                "token-classification",
+                "--max-length 4096 --learning-rate 3e-4 "
+                "--global-attention none --policy mixed_bfloat16" + option,
+                some(64, 16),
+                8,
+                2,
+            )
+            for source, option in BEGINNINGS.items()
+        ]
     if part == "answers":
         first = Run(
             "paragraphs",
             "question-answering",
-            "--max-length 512 --learning-rate 2e-4",
+            "--max-length 512 --learning-rate 2e-4 --policy mixed_bfloat16",
             some(2000, 60),
             2,
             8,
@@ -440,7 +443,7 @@ def plan(part: str, scale: float) -> list[Run]:
         second = Run(
             "paragraphs, then articles",
             "question-answering",
-            "--max-length 4096 --learning-rate 5e-5",
+            "--max-length 4096 --learning-rate 5e-5 --policy mixed_bfloat16",
             some(120, 60),
             1,
             1,
@@ -448,18 +451,18 @@ def plan(part: str, scale: float) -> list[Run]:
         )
         runs += [first, second]
     if part == "choices":
-        for source in ("", ", from scratch"):
-            runs.append(
-                Run(
-                    f"four answers{source}",
-                    "multiple-choice",
-                    "--max-length 256 --learning-rate 1e-4"
-                    + " --from-scratch" * bool(source),
-                    some(2381, 200),
-                    2,
-                    4,
-                )
+        runs = [
+            Run(
+                f"four answers{source}",
+                "multiple-choice",
+                "--max-length 256 --learning-rate 1e-4 "
+                "--policy mixed_bfloat16" + option,
+                some(2381, 200),
+                2,
+                8,
             )
+            for source, option in BEGINNINGS.items()
+        ]
     return runs
 
 

@@ -28,7 +28,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A machine that is slow leaves out the last of the slow tests, and says so.
+    """A slow machine leaves out the last of the slow tests, and says so.
 
     `TF_LONGFORMER_SLOW_TESTS_UNTIL` is when the last of them may begin, in
     seconds since 1970.

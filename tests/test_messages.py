@@ -13,7 +13,10 @@ from safetensors.numpy import save_file
 from tf_longformer import LongformerConfig
 from tf_longformer import LongformerTokenizerFast
 from tf_longformer import TFLongformerModel
+from tf_longformer.errors import CheckpointError
 from tf_longformer.errors import cut
+from tf_longformer.errors import grouped
+from tf_longformer.errors import listed
 from tf_longformer.errors import shown
 
 LONG = "x" * 10**6
@@ -32,6 +35,15 @@ def test_shown():
     assert shown("begin" + LONG + "end").endswith("end'")
     assert cut("abc", 3) == "abc"
     assert cut("abcd", 3) == "abc..."
+    assert listed(["a", "b"]) == "a, b"
+    assert listed(["a", "b", "c", LONG], most=2) == "a, b and 2 more"
+    assert len(listed([LONG] * 10**4)) < 1100
+    assert grouped(["a.1.b", "a.22.b"]) == ["a.{1..22}.b x 2"]
+    assert len(grouped([f"a.{'9' * 5000}.b"] * 2)[0]) < 210
+    # The advice at the end stays.
+    text = str(CheckpointError(f"A rule. Received: {LONG}. Do this."))
+    assert len(text) < 3010
+    assert text.endswith("x. Do this.")
 
 
 def write(folder, name, content):

@@ -282,12 +282,15 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def find(folder: Path, name: str) -> Path | None:
+def find(folder: Path, name: str, is_named: bool = False) -> Path | None:
     """Returns where a file of a folder is, or `None` if it has none.
 
     Args:
         folder: a folder that `replacing_files` may have written to.
         name: the file's name.
+        is_named: bool, whether a person has named the file itself, and not
+            only its folder: then it may be a link to anything. Defaults to
+            `False`.
 
     Raises:
         ValueError: if the folder has a journal that can't be one of ours, or
@@ -299,6 +302,8 @@ def find(folder: Path, name: str) -> Path | None:
             return journal.staging / name
         if name in journal.removed:
             return None
+    if is_named:
+        return folder / name if (folder / name).is_file() else None
     return folders.find_file(folder, name)
 
 

@@ -13,6 +13,8 @@ _MOST_LINES = 3
 _MOST_FAULTS = 12
 # Characters of what was received, in a message.
 _MOST_SHOWN = 200
+# Characters of a message about a checkpoint, whose names are a stranger's.
+_LONGEST_MESSAGE = 3000
 _shortened = reprlib.Repr()
 _shortened.maxstring = _shortened.maxother = _MOST_SHOWN
 _shortened.maxlist = _shortened.maxtuple = _shortened.maxset = 50
@@ -47,6 +49,18 @@ def cut(text: str, most: int = _MOST_SHOWN) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Returns some names for a message, each cut, and how many more there are.
+
+    Args:
+        names: names of weights, of files or the like.
+        most: int, how many are named. Defaults to `5`.
+    """
+    text = ", ".join(cut(name) for name in names[:most])
+    more = len(names) - most
+    return f"{text} and {more} more" if more > 0 else text
+
+
 def grouped(texts: Iterable[str]) -> list[str]:
     """Returns lines that name many weights: those of all blocks in one.
 
@@ -59,7 +73,8 @@ def grouped(texts: Iterable[str]) -> list[str]:
     """
     numbers: dict[str, list[int]] = {}
     for text in texts:
-        number = re.search(r"(?<=[._])\d+(?=[./])", text)
+        # Longer numbers count no blocks, and Python may refuse to read them.
+        number = re.search(r"(?<=[._])[0-9]{1,9}(?=[./])", text)
         if number is None:
             numbers.setdefault(text, [])
         else:
@@ -82,7 +97,8 @@ class CheckpointError(ValueError):
     """A checkpoint can't be read, or does not fit the model.
 
     Args:
-        message: what is wrong, and what to do.
+        message: what is wrong, and what to do. The middle of one that is
+            longer than any of ours should be is left out.
         missing_keys: names that the model has and the file doesn't. Defaults
             to none.
         unexpected_keys: names that the file has and the model doesn't.
@@ -100,6 +116,9 @@ class CheckpointError(ValueError):
             tuple[str, tuple[int, ...], tuple[int, ...]]
         ] = (),
     ) -> None:
+        if len(message) > _LONGEST_MESSAGE:
+            half = _LONGEST_MESSAGE // 2
+            message = f"{message[:half]} ... {message[-half:]}"
         super().__init__(message)
         self.missing_keys = list(missing_keys)
         self.unexpected_keys = list(unexpected_keys)

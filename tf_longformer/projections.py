@@ -75,12 +75,25 @@ def projected_width(projections: Sequence[Projection], width: int) -> int:
                 f"{type(one).__name__}. Take what "
                 "`sentence_transformer_options(folder)` returns."
             )
-        if one.kernel.shape[0] != width:
-            raise ValueError(
-                "A projection must take vectors as they come. Received: "
-                f"projection {number}, which takes {one.kernel.shape[0]} "
-                f"numbers, for vectors of {width}. Take those of the model's "
-                "own folder."
-            )
+        check_width(number, one.kernel.shape[0], width)
         width = one.kernel.shape[1]
     return width
+
+
+def check_width(number: int, takes: int, width: int) -> None:
+    """Raises if a projection takes vectors of another size than it gets.
+
+    Args:
+        number: int, which one it is, from 0.
+        takes: int, how many numbers a vector must have for it.
+        width: int, how many it has.
+
+    Raises:
+        ValueError: with both.
+    """
+    if takes != width:
+        raise ValueError(
+            "A projection must take vectors as they come. Received: "
+            f"projection {number}, which takes {takes} numbers, for vectors "
+            f"of {width}. Take those of the model's own folder."
+        )

@@ -22,6 +22,7 @@ from tf_longformer.checkpoints.convert import convert
 from tf_longformer.checkpoints.describe import describe
 from tf_longformer.checkpoints.locate import locate
 from tf_longformer.checkpoints.locate import locate_adapter
+from tf_longformer.checkpoints.name_patterns import NamePatterns
 from tf_longformer.errors import CheckpointError
 from tf_longformer.loading import Checkpoint
 
@@ -300,16 +301,64 @@ def test_a_head_that_stays_tied_refuses(adapters, case):
         model.load_adapter(adapters / case / "adapter")
 
 
+def scale(fields, module, rank=8):
+    return scale_of(fields, module, rank, "here", NamePatterns())
+
+
 def test_patterns_of_a_stranger():
     fields = {"r": 2, "lora_alpha": 6, "rank_pattern": {"a.query": 4}}
-    assert scale_of(fields, "x.a.query", 4, "here") == 1.5
-    assert scale_of(fields, "x.b.query", 2, "here") == 3
-    for pattern in ("(a+)+$", "a*a*a*b", "(", "x" * 300):
+    assert scale(fields, "x.a.query", 4) == 1.5
+    assert scale(fields, "x.b.query", 2) == 3
+    # The first that matches.
+    assert scale({"alpha_pattern": {"a": 16, ".*": 8, "b": 4}}, "x.b") == 1
+    for pattern in (
+        "(a+)+$",
+        "(a)*",
+        "(?=a).*",
+        r"\b",
+        "[z-a]",
+        "(",
+        "x" * 300,
+    ):
         with pytest.raises(CheckpointError, match="patterns of an adapter"):
-            scale_of({"alpha_pattern": {pattern: 1}}, "a" * 40, 8, "here")
-    for alpha in ("8", float("nan"), None, True):
+            scale({"alpha_pattern": {pattern: 1}}, "a" * 40)
+    for alpha in ("8", float("nan"), float("inf"), 10**400, None, True):
         with pytest.raises(CheckpointError, match="`lora_alpha`.*numbers"):
-            scale_of({"lora_alpha": alpha}, "a", 8, "here")
+            scale({"lora_alpha": alpha}, "a")
+
+
+def test_an_adapter_that_takes_too_long_is_refused(copied):
+    """Patterns have their steps together, not each for itself."""
+    case = copied("bare", rank_pattern={f".*x{n}" * 25: 1 for n in range(9999)})
+    with pytest.raises(CheckpointError, match="takes too long"):
+        locate(case / "adapter")
+
+
+def test_messages_about_adapters_have_an_end(copied):
+    long = "x" * 300_000
+    for fields in (
+        {"peft_type": long},
+        {long: long},
+        {"rank_pattern": {long: 1}},
+        {"lora_alpha": long},
+    ):
+        case = copied("bare", **fields)
+        with pytest.raises(CheckpointError) as error:
+            locate(case / "adapter")
+        assert len(str(error.value)) < 1500
+        shutil.rmtree(case)
+    case = copied("bare")
+    path = case / "adapter/adapter_model.safetensors"
+    tensors = load_file(path)
+    more = {f"a.{long}.lora_{x}.weight": np.ones((1, 1), "f4") for x in "AB"}
+    for found in (
+        {**tensors, **more},
+        {**tensors, f"{long}.lora_A.weight": np.ones((1, 1), "f4")},
+    ):
+        save_file(found, path)
+        with pytest.raises(CheckpointError) as error:
+            model_class("bare").from_pretrained(case / "adapter")
+        assert len(str(error.value)) < 1500
 
 
 def test_a_base_in_another_dialect(adapters, hf, tmp_path):

@@ -14,7 +14,8 @@ from checkpoints import fake_torch
 from safetensors.numpy import load_file
 from safetensors.numpy import save_file
 
-from tf_longformer.checkpoints.dense_modules import read_projection
+from tf_longformer.checkpoints import dense_modules
+from tf_longformer.checkpoints.dense_modules import open_projection
 from tf_longformer.checkpoints.dense_modules import write_projection
 from tf_longformer.checkpoints.doctor import find_problems
 from tf_longformer.checkpoints.locate import locate
@@ -47,7 +48,7 @@ def write(folder, fields=FIELDS, **arrays):
 
 
 def read(folder):
-    return read_projection(locate(folder.parent).find, folder.name)
+    return open_projection(locate(folder.parent).find, folder.name).read()
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -121,6 +122,8 @@ def test_what_others_wrote(tmp_path):
         ({"use_residual": True}, "Received: use_residual=True"),
         ({"module_input_name": "tokens"}, "module_input_name='tokens'"),
         ({"another": 1}, "Received: another=1"),
+        ({"another" * 10**5: 1}, r"Received: (another)*[a-z]*\.\.\.=1"),
+        ({"activation_function": [["a"]]}, "one of torch.nn's"),
         ({"in_features": 2}, "shapes that its config.json says"),
         ({"out_features": "2"}, "shapes that its config.json says"),
         ({"bias": False}, "shapes that its config.json says"),
@@ -151,19 +154,37 @@ def test_damaged_files(tmp_path):
         read(folder)
 
 
-def test_widths_fit(tmp_path):
-    """Those of the modules one another's, and the first the model's."""
+def write_modules(folder, dense):
+    """Writes what a folder has beside its model and `Dense` modules."""
     config = LongformerConfig(hidden_size=12, num_hidden_layers=1)
-    config.save_pretrained(tmp_path)
-    kinds = ["Transformer", "Pooling", "Dense", "Dense"]
-    paths = ["", "1_Pooling", "2_Dense", "3_Dense"]
+    config.save_pretrained(folder)
+    kinds = ["Transformer", "Pooling", *["Dense"] * len(dense)]
     modules = [
         {"type": f"x.{kind}", "path": path}
-        for kind, path in zip(kinds, paths, strict=True)
+        for kind, path in zip(kinds, ["", "1_Pooling", *dense], strict=True)
     ]
-    (tmp_path / "modules.json").write_text(json.dumps(modules))
-    (tmp_path / "1_Pooling").mkdir()
-    (tmp_path / "1_Pooling/config.json").write_text("{}")
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling").mkdir(exist_ok=True)
+    (folder / "1_Pooling/config.json").write_text("{}")
+
+
+def test_modules_are_few_and_differ(tmp_path):
+    """Each takes the memory of its weights, however often it is named."""
+    names = [f"{n}_Dense" for n in range(17)]
+    for name in names:
+        write_projection(tmp_path / name, Projection(np.ones((12, 12))))
+    write_modules(tmp_path, names[:16])
+    settings = read_vector_settings(locate(tmp_path))
+    assert len(settings.projections) == 16
+    for dense in (names, [names[0]] * 2, [names[0]] * 1000):
+        write_modules(tmp_path, dense)
+        with pytest.raises(ValueError, match="at most 16 Dense modules"):
+            read_vector_settings(locate(tmp_path))
+
+
+def test_widths_fit(tmp_path, monkeypatch):
+    """Those of the modules one another's, and the first the model's."""
+    write_modules(tmp_path, ["2_Dense", "3_Dense"])
     for widths, match in (
         ((12, 5, 5, 4), None),
         ((11, 5, 5, 4), "projection 0, which takes 11 numbers, .* of 12"),
@@ -176,6 +197,8 @@ def test_widths_fit(tmp_path):
             settings = read_vector_settings(locate(tmp_path))
             assert projected_width(settings.projections, 12) == 4
             assert not settings.normalize
+            # What doesn't fit isn't read.
+            monkeypatch.setattr(dense_modules.DenseModule, "read", None)
             continue
         with pytest.raises(ValueError, match=match):
             read_vector_settings(locate(tmp_path))

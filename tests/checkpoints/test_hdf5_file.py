@@ -76,7 +76,22 @@ def nothing(file, folder):
     file["a"] = h5py.Empty("f4")
 
 
+def one_data_set(file, folder):
+    file["0"] = np.ones(10_000)
+    for number in range(1, 9):
+        file[f"{number}"] = file["0"]
+
+
+def long_names(file, folder):
+    group = file
+    for _ in range(10):
+        group = group.create_group("x" * 60_000)
+    for number in range(40):
+        group[f"{number}"] = ONES
+
+
 BAD = (
+    *(one_data_set, long_names),
     *(external_link, external_storage, soft_link, virtual, compressed),
     *(chunked, never_written, circle, deep, text, reference, record, nothing),
 )
@@ -89,6 +104,23 @@ def test_refused(make, tmp_path):
         make(file, tmp_path)
     with pytest.raises(CheckpointError, match="tf_model.h5, which"):
         Hdf5File(path)
+
+
+def test_one_data_set_of_two_names(tmp_path):
+    with h5py.File(tmp_path / "tf_model.h5", "w") as file:
+        file["a"] = np.arange(999)
+        file["b"] = file["a"]
+    file = Hdf5File(tmp_path / "tf_model.h5")
+    assert file.are_equal("a", "b")
+
+
+def test_messages_have_an_end(tmp_path):
+    path = tmp_path / "tf_model.h5"
+    with h5py.File(path, "w") as file:
+        file["y" * 30_000] = np.array(["text"], "S4")
+    with pytest.raises(CheckpointError, match="holds no numbers") as error:
+        Hdf5File(path)
+    assert len(str(error.value)) < 1000
 
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 import tf_longformer
 from tf_longformer import LongformerConfig
+from tf_longformer import atomic
 from tf_longformer.checkpoints.convert import convert
 from tf_longformer.checkpoints.locate import locate
 from tf_longformer.errors import CheckpointError
@@ -90,6 +91,15 @@ def test_index_and_files_fit(sharded, hf):
     change_index(sharded, lose)
     with pytest.raises(CheckpointError, match="does not fit its files: 1"):
         files.load(sharded, HEAD)
+
+    def add(index):
+        file = next(iter(index["weight_map"].values()))
+        return {"weight_map": {"a" * 10**5: file, **index["weight_map"]}}
+
+    change_index(sharded, add)
+    with pytest.raises(CheckpointError, match="does not fit its") as error:
+        files.load(sharded, HEAD)
+    assert len(str(error.value)) < 1000
 
 
 def test_a_shard_of_another_place(sharded):
@@ -174,6 +184,57 @@ def test_the_first_format_is_read(hf, tmp_path):
     shutil.copy(hf / HEAD / "safetensors/model.safetensors", folder)
     matching, _ = files.load(folder, HEAD)
     assert matching.file.path.name == "model.safetensors"
+
+
+@pytest.mark.parametrize("size", ["5GB", "2KB"])
+def test_a_file_that_is_named_is_of_the_last_save(
+    versions, tmp_path, monkeypatch, size
+):
+    """A save that is killed before its files are moved counts all the same."""
+    old, new = versions
+    folder = tmp_path / "saved"
+    convert(locate(old), folder, max_shard_size=size)
+    name = "model.safetensors" if size == "5GB" else INDEX
+    fresh = tmp_path / "fresh"
+    for target in (folder, fresh):
+        leave_unmoved(monkeypatch, convert, locate(new), target, "safetensors")
+        target_name = name if target == folder else "model.safetensors"
+        path = target / target_name
+        if size == "2KB" and target == folder:
+            # The new save has no index.
+            with pytest.raises(CheckpointError, match="replaced by others"):
+                files.load(path, HEAD)
+            continue
+        _, arrays = files.load(path, HEAD)
+        files.assert_same_bits(arrays, files.load(new, HEAD)[1])
+    named = LongformerConfig.from_pretrained(folder / "config.json")
+    assert named.num_labels == 3
+    cls = tf_longformer.TFLongformerForTokenClassification
+    model = cls.from_pretrained(folder, config=folder / "config.json")
+    assert model.config.num_labels == 3
+
+
+def leave_unmoved(monkeypatch, save, *arguments):
+    """Saves, and is killed once the journal is there."""
+    finish, calls = atomic.finish, []
+
+    def killed(folder):
+        calls.append(folder)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return finish(folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(atomic, "finish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            save(*arguments)
+
+
+def test_a_file_that_is_named_may_be_a_link(hf, tmp_path):
+    folder = files.copy(hf / HEAD / "safetensors", tmp_path / "x")
+    (folder / "model.safetensors").rename(tmp_path / "elsewhere")
+    (folder / "weights.safetensors").symlink_to(tmp_path / "elsewhere")
+    files.load(folder / "weights.safetensors", HEAD)
 
 
 def test_an_empty_folder(hf, tmp_path):

@@ -31,6 +31,13 @@ def test_one_row_of_token_types_serves_for_all(hf, tmp_path):
     table = model.longformer.embeddings.token_type_embeddings.embeddings
     row = load_file(folder / "model.safetensors")[name]
     np.testing.assert_array_equal(table.numpy(), np.tile(row, (2, 1)))
+    # But not for as many as a configuration may count.
+    path = folder / "config.json"
+    fields = json.loads(path.read_text("utf-8"))
+    for count in (65, 10**10):
+        path.write_text(json.dumps({**fields, "type_vocab_size": count}))
+        with pytest.raises(CheckpointError, match=rf"model \({count}, 6\)"):
+            files.load(folder, "Model")
 
 
 def without_globals(tensors):
@@ -224,6 +231,47 @@ def test_a_config_of_other_sizes_costs_nothing(hf, tmp_path, field, value):
     cls = tf_longformer.TFLongformerForTokenClassification
     with pytest.raises(ValueError, match=str(value)):
         cls.from_pretrained(folder)
+
+
+def test_what_is_said_of_a_strangers_names_has_an_end(hf, tmp_path, caplog):
+    """The log too; and numbers may be longer than Python reads."""
+    long = "x" * 100_000
+    folder = rewrite(
+        hf,
+        "Model",
+        tmp_path / "x",
+        lambda t: t | {f"classifier.{long}.{n}": np.ones(1) for n in range(9)},
+    )
+    with caplog.at_level(logging.INFO, "tf_longformer"):
+        tf_longformer.TFLongformerModel.from_pretrained(folder)
+    assert "not used of" in caplog.text
+    assert len(caplog.text) < 5000
+    entry = {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]}
+    header = json.dumps({long: entry}).encode()
+    size = len(header).to_bytes(8, "little")
+    path = folder / "model.safetensors"
+    path.write_bytes(size + header + b"\0")
+    with pytest.raises(CheckpointError, match="of the type 'F8_E4M3'") as error:
+        files.load(folder, "Model")
+    assert len(str(error.value)) < 1000
+    folder = rewrite(
+        hf,
+        "Model",
+        tmp_path / "y",
+        lambda t: t | {f"encoder.layer.{'9' * 5000}.x": np.ones(1)},
+    )
+    with pytest.raises(CheckpointError, match=r"unexpected \(1\)"):
+        files.load(folder, "Model")
+    words = "embeddings.word_embeddings.weight"
+    folder = rewrite(
+        hf,
+        "Model",
+        tmp_path / "z",
+        lambda t: {f"{n}{long[:500]}.{words}": np.ones(1) for n in range(500)},
+    )
+    with pytest.raises(CheckpointError, match="and 495 more") as error:
+        files.load(folder, "Model")
+    assert len(str(error.value)) < 3010
 
 
 def test_a_message_groups_the_blocks(hf):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import struct
@@ -129,9 +130,83 @@ def test_views_that_a_storage_has_no_room_for(write, view):
         TorchFile(write({"a": view}))
 
 
-def test_a_shape_without_numbers_costs_nothing(write):
-    path = write({"a": View("0", 0, (10**9, 10**9), (0, 0))})
-    assert TorchFile(path).tensors["a"].shape == (10**9, 10**9)
+def test_tensors_are_no_larger_than_their_file(write):
+    """Of views that share numbers a model would be made that don't fit."""
+    for items in (
+        {"a": View("0", 0, (10**9, 10**9), (0, 0))},
+        {"a": View("0", 0, (2**62,) * 32, (0,) * 32)},
+        {f"a{n}": View("0", 0, (999,), (0,)) for n in range(20)},
+    ):
+        with pytest.raises(CheckpointError, match="that share them, where at"):
+            TorchFile(write(items))
+    # Tied weights, and a head's and a body's names for one model.
+    words = View("0", 0, (4, 6), (6, 1))
+    names = [f"{a}{b}" for a in ("", "model.") for b in ("words", "decoder")]
+    assert len(TorchFile(write(dict.fromkeys(names, words))).tensors) == 4
+
+
+def test_members_that_lie_over_one_another(tmp_path):
+    """One storage under many names in the directory of an archive."""
+    keys = [f"{n:03d}" for n in range(100)]
+    storages = dict.fromkeys(keys, np.ones(4096, "float32"))
+    items = {key: View(key, 0, (4096,), (1,)) for key in keys}
+    code = fake_torch.program(items, storages)
+    path = tmp_path / "x.bin"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", code)
+        archive.writestr("archive/data/000", storages["000"].tobytes())
+        one = archive.getinfo("archive/data/000")
+        for key in keys[1:]:
+            other = copy.copy(one)
+            other.filename = f"archive/data/{key}"
+            archive.filelist.append(other)
+    with pytest.raises(CheckpointError, match="that share them, where at"):
+        TorchFile(path)
+
+
+def test_a_long_key_is_not_copied(write):
+    """A million letters, and two thousand dicts under them."""
+    inner = b"".join(fake_torch.text(str(n)) + b"}" for n in range(2000))
+    deep = b"}(" + fake_torch.text("x" * 10**6) + b"}(" + inner + b"uu"
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError, match="no dict of tensors"):
+            TorchFile(write({"a": Raw(deep)}))
+        assert tracemalloc.get_traced_memory()[1] < 50 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_keys_of_one_hash_are_refused(write, sign):
+    """Python's hash of a whole number is its remainder by 2**61 - 1."""
+    keys = (sign * number * (2**61 - 1) for number in range(1, 100))
+    items = b"".join(fake_torch.whole(key) + b"N" for key in keys)
+    with pytest.raises(CheckpointError, match="no small number"):
+        TorchFile(write({"a": VIEWS["whole"], "b": Raw(b"}(" + items + b"u")}))
+    good = b"}(" + fake_torch.whole(sign * (2**60 - 1)) + b"Nu"
+    TorchFile(write({"a": VIEWS["whole"], "b": Raw(good)}))
+
+
+def test_names_of_storages_are_text(tmp_path):
+    """A list that holds itself twice, and so on, is endless as text."""
+    code = fake_torch.program({"a": VIEWS["whole"]}, STORAGES)
+    path = fake_torch.write_legacy(tmp_path / "x.bin", code, {})
+    data = path.read_bytes()
+    assert data.endswith(b"\x80\x02]q\x00.")
+    laughter = b"]q\x00" + b"(h\x00h\x00lq\x00" * 60
+    path.write_bytes(data[:-4] + b"](" + laughter + b"e.")
+    with pytest.raises(CheckpointError, match="has no list of storages"):
+        TorchFile(path)
+
+
+def test_a_message_names_few_of_many_models(write):
+    words = "longformer.embeddings.word_embeddings.weight"
+    long = "x" * 10**5
+    items = {f"{n}{long}": {words: VIEWS["half"]} for n in range(99)}
+    with pytest.raises(CheckpointError, match="and 97 more: save one") as error:
+        TorchFile(write(items))
+    assert len(str(error.value)) < 1000
 
 
 class Command:

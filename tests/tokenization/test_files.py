@@ -299,6 +299,7 @@ def test_parts_of_another_type(tmp_path):
             ),
             (edit_config, {"added_tokens_decoder": [1]}, "by their ids"),
             (edit_config, {"added_tokens_decoder": {"x": "a"}}, "whole number"),
+            (edit_config, {"additional_special_tokens": ["\ud800"]}, "half of"),
             (edit_config, {"model_max_length": "many"}, "number of tokens"),
             (edit_config, {"model_max_length": float("nan")}, "number of"),
         )

@@ -23,7 +23,8 @@ And then:
   `doctor.py`, what would go wrong with it.
 - `model_card.py` writes its page on the hub.
 - `adapters.py` reads and writes PEFT's LoRA, and applies it to a file;
-  `adapter_config.py` knows what its configuration means.
+  `adapter_config.py` knows what its configuration means, and
+  `name_patterns.py` which layers its patterns are for.
 - `positions.py` copies a table of positions to another length.
 
 Models are loaded from these by `tf_longformer.models.pretrained`, tokenizers

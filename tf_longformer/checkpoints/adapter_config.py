@@ -12,14 +12,18 @@ from __future__ import annotations
 
 import collections
 import math
-import re
+import sys
 from collections.abc import Collection
 from collections.abc import Mapping
 from typing import Any
 from typing import TypeGuard
 
+from tf_longformer.checkpoints.name_patterns import LONGEST_PATTERN
+from tf_longformer.checkpoints.name_patterns import NamePatterns
 from tf_longformer.configuration.rules import is_int
 from tf_longformer.errors import CheckpointError
+from tf_longformer.errors import cut
+from tf_longformer.errors import listed
 from tf_longformer.errors import shown
 
 ADAPTER_CONFIG_NAME = "adapter_config.json"
@@ -52,10 +56,6 @@ _ADVICE = (
     "Merge it with PEFT (`merge_and_unload`), save that model, and load its "
     "folder."
 )
-# A pattern comes from a stranger: its matching must end soon.
-_QUANTIFIER = re.compile(r"[*+{]")
-_MOST_QUANTIFIERS = 2
-_LONGEST_PATTERN = 200
 
 
 def check_adapter_config(fields: Mapping[str, Any], where: str) -> None:
@@ -73,7 +73,7 @@ def check_adapter_config(fields: Mapping[str, Any], where: str) -> None:
         what = (
             "no `peft_type`, as in another library's adapters"
             if kind is None
-            else f"peft_type={str(kind)[:50]!r}"
+            else f"peft_type={shown(kind)}"
         )
         raise CheckpointError(
             f"An adapter must be PEFT's LoRA. Received: {where} with {what}. "
@@ -83,10 +83,10 @@ def check_adapter_config(fields: Mapping[str, Any], where: str) -> None:
     if fields.get("init_lora_weights") not in _INITIALIZATIONS:
         unknown["init_lora_weights"] = fields["init_lora_weights"]
     if unknown:
-        shown = ", ".join(f"{n}={v!r}"[:80] for n, v in unknown.items())
+        found = [f"{cut(n, 40)}={shown(v)}" for n, v in unknown.items()]
         raise CheckpointError(
             "An adapter must be a plain LoRA, whose update of a matrix is a "
-            f"product of two. Received: {where} with {shown[:200]}. {_ADVICE}"
+            f"product of two. Received: {where} with {listed(found)}. {_ADVICE}"
         )
 
 
@@ -94,11 +94,17 @@ def head_of_adapter(fields: Mapping[str, Any]) -> str:
     """Returns HF's class that an adapter was trained in, or something else."""
     mapping = fields.get("auto_mapping")
     named = mapping.get("base_model_class") if _is_map(mapping) else ""
-    return TASK_TYPES.get(str(fields.get("task_type")), str(named))
+    task = fields.get("task_type")
+    head = TASK_TYPES.get(task) if isinstance(task, str) else None
+    return head or (named if isinstance(named, str) else "")
 
 
 def scale_of(
-    fields: Mapping[str, Any], module: str, rank: int, where: str
+    fields: Mapping[str, Any],
+    module: str,
+    rank: int,
+    where: str,
+    patterns: NamePatterns,
 ) -> float:
     """Returns what the product of a layer's two factors is multiplied by.
 
@@ -107,65 +113,57 @@ def scale_of(
         module: str, the layer's name in the model that was trained.
         rank: int, that of the factors.
         where: str, what messages call the adapter.
+        patterns: the `NamePatterns` of the adapter.
 
     Raises:
         CheckpointError: if the fields are wrong, or say another rank.
     """
-    stated = _value_for(fields, "rank_pattern", "r", module, where)
-    alpha = _value_for(fields, "alpha_pattern", "lora_alpha", module, where)
+    layer = module, where, patterns
+    stated = _value_for(fields, "rank_pattern", "r", *layer)
+    alpha = _value_for(fields, "alpha_pattern", "lora_alpha", *layer)
     if stated != rank:
         raise CheckpointError(
             "The tensors of an adapter must have the rank that its "
             f"{ADAPTER_CONFIG_NAME} says. Received: {where} with rank {rank} "
-            f"of {shown(module)}, and {stated} in the file. Save it again."
+            f"of {shown(module)}, and {shown(stated)} in the file. Save it "
+            "again."
         )
     return alpha / (math.sqrt(rank) if fields.get("use_rslora") else rank)
 
 
 def _value_for(
     fields: Mapping[str, Any],
-    patterns: str,
-    plain: str,
+    pattern_field: str,
+    plain_field: str,
     module: str,
     where: str,
+    patterns: NamePatterns,
 ) -> Any:
     """Returns a layer's number: of the first pattern for it, or the plain."""
-    name, value = plain, fields.get(plain, 8)
-    by_pattern = fields.get(patterns) or {}
+    name, value = plain_field, fields.get(plain_field, 8)
+    by_pattern = fields.get(pattern_field) or {}
     for pattern in by_pattern if _is_map(by_pattern) else ():
-        if _matches(pattern, module, where):
-            name, value = patterns, by_pattern[pattern]
+        try:
+            is_for_layer = patterns.matches(pattern, module)
+        except ValueError as error:
+            raise CheckpointError(
+                "The patterns of an adapter must be names of layers, or simple "
+                f"regular expressions of up to {LONGEST_PATTERN} letters, "
+                "without repeated groups. Received: "
+                f"{shown(pattern)} in {where}; {error}. Write the names of "
+                "layers there."
+            ) from error
+        if is_for_layer:
+            name, value = pattern_field, by_pattern[pattern]
             break
     is_number = is_int(value) or isinstance(value, float)
-    if not is_number or not math.isfinite(value):
+    # Not of a number that is none, either, nor of a whole one beyond floats.
+    if not is_number or not abs(value) <= sys.float_info.max:
         raise CheckpointError(
             f"`{name}` of an adapter must hold numbers. Received: "
-            f"{str(value)[:50]!r} in {where}. Save it again."
+            f"{shown(value)} in {where}. Save it again."
         )
     return value
-
-
-def _matches(pattern: str, module: str, where: str) -> bool:
-    """Whether a layer has a pattern's name, as PEFT matches them."""
-    quantifiers = _QUANTIFIER.findall(pattern)
-    if (
-        len(pattern) > _LONGEST_PATTERN
-        or len(quantifiers) > _MOST_QUANTIFIERS
-        or re.search(r"\)[*+{]", pattern)
-    ):
-        raise CheckpointError(
-            "The patterns of an adapter must be simple: no repeated groups, "
-            f"at most {_MOST_QUANTIFIERS} repetitions. Received: "
-            f"{pattern[:100]!r} in {where}. Write the names of layers there."
-        )
-    try:
-        return re.match(rf"(.*\.)?({pattern})$", module) is not None
-    except re.error as error:
-        raise CheckpointError(
-            "The patterns of an adapter must be regular expressions. "
-            f"Received: {pattern[:100]!r} in {where} ({error}). Write the "
-            "names of layers there."
-        ) from error
 
 
 def _is_map(value: Any) -> TypeGuard[Mapping[str, Any]]:

@@ -35,8 +35,12 @@ from tf_longformer.checkpoints.files.formats import reader_of
 from tf_longformer.checkpoints.files.tensor_file import FLOATS
 from tf_longformer.checkpoints.files.tensor_file import Tensor
 from tf_longformer.checkpoints.files.tensor_file import TensorFile
+from tf_longformer.checkpoints.name_patterns import NamePatterns
 from tf_longformer.configuration import LongformerConfig
 from tf_longformer.errors import CheckpointError
+from tf_longformer.errors import cut
+from tf_longformer.errors import listed
+from tf_longformer.errors import shown
 from tf_longformer.heads import HEADS
 from tf_longformer.json_files import read_json
 
@@ -51,7 +55,6 @@ _FACTOR = re.compile(
 )
 # With `bias="all"` PEFT writes biases of saved modules under these names too.
 _COPIES = (".modules_to_save.", ".original_module.")
-_MOST_SHOWN = 5
 
 
 class Update(NamedTuple):
@@ -118,6 +121,7 @@ class Adapter:
             elif not any(part in plain for part in _COPIES):
                 whole[plain] = name
         self.updates: dict[str, Update] = {}
+        self._patterns = NamePatterns()
         modules = {f"{module}.weight": module for module in factors}
         for full, name in _with_prefix(modules).items():
             module = modules[name]
@@ -144,7 +148,7 @@ class Adapter:
         ranks = sorted({update.rank for update in self.updates.values()})
         whole = f", {len(self.whole)} weights whole" if self.whole else ""
         return (
-            f"LoRA of rank {' and '.join(map(str, ranks))} on "
+            f"LoRA of rank {cut(' and '.join(map(str, ranks)))} on "
             f"{len(self.updates)} matrices{whole}"
         )
 
@@ -203,11 +207,11 @@ class Adapter:
             shapes = {n: self.file.tensors[n].shape for n in factors.values()}
             raise CheckpointError(
                 "An update must be two matrices of floats [rank, in] and "
-                f"[out, rank]. Received: {shapes} in {self.file.path}. Save "
-                "the adapter again."
+                f"[out, rank]. Received: {shown(shapes)} in {self.file.path}. "
+                "Save the adapter again."
             )
         rank = a.shape[0]
-        scale = scale_of(self.fields, module, rank, self.where)
+        scale = scale_of(self.fields, module, rank, self.where, self._patterns)
         shape = (a.shape[1], b.shape[0])
         if not is_table:
             shape = shape[::-1]
@@ -279,12 +283,11 @@ class AdaptedFile(TensorFile):
             and name not in self._file.tensors
         ]
         if unfit:
-            more = ", ..." if len(unfit) > _MOST_SHOWN else ""
             raise CheckpointError(
                 "An adapter must be for weights that its base has, of the "
                 f"same shapes. Received: {self._adapter.where} for "
-                f"{', '.join(unfit[:_MOST_SHOWN])}{more}, and {self.path} "
-                "without. Use the base that it was trained on."
+                f"{listed(unfit)}, and {self.path} without. Use the base that "
+                "it was trained on."
             )
 
     def read(self, name: str) -> np.ndarray:

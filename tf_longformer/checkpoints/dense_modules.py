@@ -10,8 +10,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import numpy as np
+from typing import NamedTuple
 
 from tf_longformer.checkpoints.files import safetensors_file
 from tf_longformer.checkpoints.files.safetensors_file import SafetensorsFile
@@ -20,6 +19,7 @@ from tf_longformer.checkpoints.files.tensor_file import Tensor
 from tf_longformer.checkpoints.files.tensor_file import TensorFile
 from tf_longformer.checkpoints.files.torch_file import TorchFile
 from tf_longformer.errors import CheckpointError
+from tf_longformer.errors import cut
 from tf_longformer.errors import shown
 from tf_longformer.json_files import read_json
 from tf_longformer.projections import Projection
@@ -54,10 +54,35 @@ _DEFAULTS = {
 _FIXED = ("module_input_name", "module_output_name", "use_residual")
 
 
-def read_projection(
+class DenseModule(NamedTuple):
+    """A `Dense` module of which only the header is read.
+
+    Attributes:
+        file: the `TensorFile`, whose shapes are those of the configuration.
+        activation: as in `Projection`.
+    """
+
+    file: TensorFile
+    activation: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many numbers go in, and how many come out."""
+        return self.file.tensors[_KERNEL].shape[::-1]
+
+    def read(self) -> Projection:
+        """Reads the weights."""
+        arrays = {
+            name: self.file.read(name).astype("float32")
+            for name in self.file.tensors
+        }
+        return Projection(arrays[_KERNEL].T, arrays.get(_BIAS), self.activation)
+
+
+def open_projection(
     find: Callable[[str], Path | None], folder: str
-) -> Projection:
-    """Reads a `Dense` module.
+) -> DenseModule:
+    """Opens a `Dense` module, and checks all but its numbers.
 
     Args:
         find: function from a file's name to its path, or to `None`.
@@ -77,7 +102,7 @@ def read_projection(
     given = read_json(path, "A configuration of a Dense module")
     fields = {**_DEFAULTS, **given}
     unknown = [
-        f"{name}={value!r:.50}"
+        f"{cut(name)}={shown(value)}"
         for name, value in given.items()
         if name not in _DEFAULTS
         or (name in _FIXED and value not in (None, _DEFAULTS[name]))
@@ -89,8 +114,8 @@ def read_projection(
             "Use sentence-transformers for it."
         )
     activation = _activation(fields["activation_function"], path)
-    kernel, bias = _read_weights(file, fields)
-    return Projection(kernel.T, bias, activation)
+    _check_weights(file, fields)
+    return DenseModule(file, activation)
 
 
 def write_projection(folder: Path, projection: Projection) -> None:
@@ -128,7 +153,9 @@ def _open_weights(
 
 def _activation(given: Any, path: Path) -> str:
     """Returns Keras's name of an activation that PyTorch has as a class."""
-    module, _, name = str(given).rpartition(".")
+    module, _, name = (
+        given.rpartition(".") if isinstance(given, str) else ("", "", "")
+    )
     if module.startswith("torch.nn"):
         for ours, theirs in _CLASSES.items():
             if theirs.rpartition(".")[2] == name:
@@ -141,10 +168,8 @@ def _activation(given: Any, path: Path) -> str:
     )
 
 
-def _read_weights(
-    file: TensorFile, fields: dict[str, Any]
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns PyTorch's weight `[out, in]` and its bias, as float32."""
+def _check_weights(file: TensorFile, fields: dict[str, Any]) -> None:
+    """Raises unless there are PyTorch's weight `[out, in]` and its bias."""
     sizes = fields["out_features"], fields["in_features"]
     wanted: dict[str, tuple[Any, ...]] = {_KERNEL: sizes}
     if fields["bias"]:
@@ -158,5 +183,3 @@ def _read_weights(
             f"{shown(sorted(map(str, types)))} in {file.path}. Save or fetch "
             "the model again."
         )
-    arrays = {name: file.read(name).astype("float32") for name in wanted}
-    return arrays[_KERNEL], arrays.get(_BIAS)

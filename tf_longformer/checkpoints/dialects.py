@@ -13,6 +13,7 @@ from typing import NamedTuple
 from tf_longformer.checkpoints import names
 from tf_longformer.configuration import LongformerConfig
 from tf_longformer.errors import CheckpointError
+from tf_longformer.errors import listed
 from tf_longformer.errors import shown
 
 PYTORCH = "PyTorch"
@@ -159,7 +160,7 @@ def find_prefixes(
         if len(known) != 1:
             raise CheckpointError(
                 "A file must have one model, or one by a usual name. Received: "
-                f"word embeddings under each of {', '.join(prefixes)}. Save "
+                f"word embeddings under each of {listed(prefixes)}. Save "
                 "the one that is wanted by itself."
             )
         prefixes = known

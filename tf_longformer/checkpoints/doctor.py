@@ -26,6 +26,8 @@ from tf_longformer.checkpoints.vector_settings import read_vector_settings
 from tf_longformer.configuration import LongformerConfig
 from tf_longformer.configuration import json_file
 from tf_longformer.configuration import rules
+from tf_longformer.errors import cut
+from tf_longformer.errors import shown
 from tf_longformer.families import DECODERS
 from tf_longformer.families import FAMILIES
 from tf_longformer.heads import HEADS
@@ -82,7 +84,7 @@ def problems_of(
     try:
         config = LongformerConfig.from_dict(fields)
     except (TypeError, ValueError):
-        if not found and fields.get("model_type") in FAMILIES:
+        if not found and str(fields.get("model_type")) in FAMILIES:
             found.append(
                 f"It is an encoder for short texts ({fields['model_type']}), "
                 "of which a Longformer can be made: `tf-longformer convert "
@@ -111,16 +113,18 @@ def _problems_of_kind(
     in_decoder = [n for n in given if ".decoder.layers." in f".{n}"]
     if fields.get("is_encoder_decoder") or kind in _DECODERS or in_decoder:
         yield (
-            f"It is an encoder-decoder (model_type={kind!r}), which has a "
+            f"It is an encoder-decoder (model_type={shown(kind)}), which has a "
             "decoder that a Longformer lacks. Load it with transformers, or "
             "use a checkpoint of the encoder alone."
         )
         return
     positions = fields.get("position_embedding_type") or "absolute"
+    if not isinstance(positions, str):
+        positions = shown(positions)
     rotary = _shown(n for n in given if any(part in n for part in _ROTARY))
     relative = _shown(n for n in given if any(part in n for part in _RELATIVE))
     if rotary or relative or positions != "absolute":
-        said = f"position_embedding_type={positions!r}" * (
+        said = f"position_embedding_type={shown(positions)}" * (
             positions != "absolute"
         )
         what = " and ".join(filter(None, (said, rotary or relative)))
@@ -168,8 +172,8 @@ def _problems_of_vectors(location: Location) -> Iterator[str]:
     if settings is not None and not settings.is_known:
         yield (
             "Its vectors are pooled in a way that `embed` lacks "
-            f"({' and '.join(settings.poolings)}). Use sentence-transformers "
-            "for them."
+            f"({cut(' and '.join(settings.poolings))}). Use "
+            "sentence-transformers for them."
         )
 
 
@@ -205,7 +209,7 @@ def _problems_of_readable_tokenizer(
     try:
         return list(_problems_of_tokenizer(location, config))
     except (OSError, ValueError) as error:
-        return [f"Its tokenizer's files can't be read. {str(error)[:300]}"]
+        return [f"Its tokenizer's files can't be read. {cut(str(error), 300)}"]
 
 
 def _problems_of_tokenizer(
@@ -230,10 +234,10 @@ def _problems_of_tokenizer(
         return
     if (largest := max(ids.values())) >= config.vocab_size:
         yield (
-            f"The tokenizer has ids up to {largest}, the model only "
+            f"The tokenizer has ids up to {shown(largest)}, the model only "
             f"{config.vocab_size} rows of words. Call "
-            f"`model.resize_token_embeddings({largest + 1})` and train, or "
-            "use the tokenizer that the model was trained with."
+            f"`model.resize_token_embeddings({shown(largest + 1)})` and train, "
+            "or use the tokenizer that the model was trained with."
         )
     for role in ("pad", "sep"):
         token = special_token(location, role, ids)
@@ -246,8 +250,9 @@ def _problems_of_tokenizer(
             }[role]
             yield (
                 f"Its `{role}_token_id` is {stated}, but the tokenizer's "
-                f"{token!r} is {index}: {effect}. If the tokenizer is right, "
-                f"pass `from_pretrained(…, {role}_token_id={index})`."
+                f"{shown(token)} is {shown(index)}: {effect}. If the tokenizer "
+                "is right, pass "
+                f"`from_pretrained(…, {role}_token_id={shown(index)})`."
             )
 
 
@@ -280,8 +285,8 @@ def _problems_of_weights(
         )
     for weight, stored, wanted in matching.mismatched[:_MOST_SHOWN]:
         yield (
-            f"{weight.torch[0]} is {stored} in the file, and {wanted} by the "
-            "config. Use the config that it was saved with."
+            f"{weight.torch[0]} is {shown(stored)} in the file, and {wanted} "
+            "by the config. Use the config that it was saved with."
         )
     if matching.copied:
         yield (
@@ -299,4 +304,4 @@ def _shown(items: Any) -> str:
 
 def _one_or_all(windows: Any) -> str:
     values = windows if isinstance(windows, list) else [windows]
-    return " and ".join(map(str, sorted(set(values))))
+    return cut(" and ".join(map(str, sorted(set(values)))))

@@ -95,7 +95,7 @@ class Location:
         path = self.find(CONFIG_NAME)
         if path is not None:
             return read_json(path, "A config")
-        archive = self.file or self.find("model.keras")
+        archive = self.find(self.file.name if self.file else "model.keras")
         if archive is not None and archive.suffix == ".keras":
             return keras_archive.read_config(archive)
         if self.repository is not None:
@@ -161,25 +161,20 @@ class Location:
             # The hub's files are those of one commit.
             return read(self)
 
-        def find(name: str) -> Path | None:
-            if self.file is not None and name == self.file.name:
-                return self.file
-            return self.find(name)
-
         def read_files(note: Callable[[str], Path | None]) -> Result:
             if self.file is not None:
                 note(self.file.name)
             return read(dataclasses.replace(self, find=note))
 
         try:
-            return atomic.of_one_save(find, read_files)
+            return atomic.of_one_save(self.find, read_files)
         except atomic.Unsteady as error:
             raise CheckpointError(str(error)) from error
 
     def _open(self) -> Callable[[], TensorFile]:
         """Opens all files of the weights; returns what reads their headers."""
         if self.file is not None:
-            return self._open_file(self.file)
+            return self._open_file(self.find(self.file.name))
         for form in FORMATS:
             path = self.find(form.file_name)
             if path is not None:
@@ -207,7 +202,13 @@ class Location:
                 return f"It has {path.name[:200]!r}. {advice}"
         return ""
 
-    def _open_file(self, path: Path) -> Callable[[], TensorFile]:
+    def _open_file(self, path: Path | None) -> Callable[[], TensorFile]:
+        if path is None:
+            raise CheckpointError(
+                "A file of weights must be there. Received: "
+                f"{self.file}, which the last save of its folder has replaced "
+                "by others. Pass the folder."
+            )
         for form in FORMATS:
             if form.sharded and path.name == form.index_name:
                 return self._open_shards(path, form)
@@ -229,7 +230,7 @@ class Location:
         for name in index.files:
             shard = self.find(name)
             if shard is None:
-                where = self.where if self.file is None else path.parent
+                where = self.file.parent if self.file else self.where
                 raise CheckpointError(
                     "A sharded checkpoint must have all files of its index. "
                     f"Received: {where} without {shown(name)}. Download or "
@@ -323,10 +324,10 @@ def _find_place(
     # Messages show the name that was given.
     shown_as, path = Path(name), Path(presets.path_of(name))
     # `pathlib` raises errors for names that no file can have.
-    if os.path.isfile(path):
+    if os.path.isfile(path) or _is_coming(path):
         if path.name in ADAPTER_WEIGHTS_NAMES:
             return _find_place(path.parent, "", hub_options)
-        return Location(str(path), _file_finder(path.parent), path)
+        return Location(str(path), _file_finder(path.parent, path.name), path)
     if os.path.isdir(path):
         path, shown_as = path / subfolder, shown_as / subfolder
         if not path.is_dir():
@@ -339,6 +340,18 @@ def _find_place(
         hub.repo_id(os.fspath(name)), subfolder=subfolder, **hub_options
     )
     return Location(repository.repo_id, repository.find, repository=repository)
+
+
+def _is_coming(path: Path) -> bool:
+    """Whether a save that was killed has a file of weights still to move."""
+    is_weights = reader_of(path) is not None or any(
+        path.name == form.index_name for form in FORMATS
+    )
+    return (
+        is_weights
+        and os.path.isdir(path.parent)
+        and _file_finder(path.parent)(path.name) is not None
+    )
 
 
 def _has_adapter(found: Location) -> bool:
@@ -411,16 +424,17 @@ def _find_base(
     return place
 
 
-def _file_finder(folder: Path) -> Callable[[str], Path | None]:
+def _file_finder(folder: Path, named: str = "") -> Callable[[str], Path | None]:
     """Returns the function that finds the files of a local folder.
 
     They may be links, as in the hub's cache and in folders that people link
-    together: they are only read.
+    together: they are only read. The one that a person has `named` is found
+    as the others are, in the last save, and may be a link to anything.
     """
 
     def find(name: str) -> Path | None:
         try:
-            return atomic.find(folder, name)
+            return atomic.find(folder, name, is_named=name == named)
         except ValueError as error:
             raise CheckpointError(str(error)) from error
 

@@ -25,6 +25,10 @@ from tf_longformer.heads import Head
 
 logger = logging.getLogger("tf_longformer")
 
+# Token types that one row may stand for: encoders have one to four. A
+# configuration may count any number, of which a model would be made.
+_MOST_TOKEN_TYPES = 64
+
 
 @dataclasses.dataclass
 class Matching:
@@ -159,11 +163,11 @@ def untie_what_differs(
         config.tie_word_embeddings = False
         logger.warning(
             "With `tie_word_embeddings` a file must have one matrix for words "
-            "and outputs. Received: %s, where %r isn't %r. Both are used, "
+            "and outputs. Received: %s, where %s isn't %s. Both are used, "
             "untied; set `tie_word_embeddings=False` to say so.",
             file.path,
-            decoder,
-            words,
+            shown(decoder),
+            shown(words),
         )
 
 
@@ -201,7 +205,11 @@ def match(
         torch = file.dialect == dialects.PYTORCH
         ours = weight.torch_shape if torch else weight.shape
         # RoBERTa has one token type; its row stands for all of the model's.
-        one_row = full == names.TOKEN_TYPES and tensor.shape == (1, *ours[1:])
+        one_row = (
+            full == names.TOKEN_TYPES
+            and tensor.shape == (1, *ours[1:])
+            and ours[0] <= _MOST_TOKEN_TYPES
+        )
         if tensor.shape != ours and not one_row:
             mismatched.append((weight, tensor.shape, ours))
         elif tensor.dtype not in FLOATS:

@@ -17,18 +17,23 @@ from typing import Any
 
 from tf_longformer import folders
 from tf_longformer.atomic import Replacement
-from tf_longformer.checkpoints.dense_modules import read_projection
+from tf_longformer.checkpoints.dense_modules import open_projection
 from tf_longformer.checkpoints.dense_modules import write_projection
 from tf_longformer.checkpoints.locate import Location
+from tf_longformer.errors import cut
+from tf_longformer.errors import listed
+from tf_longformer.errors import shown
 from tf_longformer.json_files import read_json
 from tf_longformer.projections import Projection
-from tf_longformer.projections import projected_width
+from tf_longformer.projections import check_width
 
 logger = logging.getLogger("tf_longformer")
 
 _MODULES = "modules.json"
 _PROMPTS = "config_sentence_transformers.json"
 _POOLING = "1_Pooling"
+# Each is in memory as long as the model.
+_MOST_DENSE = 16
 # What the first module reads; it is written by the first of these names.
 _LENGTHS = tuple(
     f"sentence_{kind}_config.json"
@@ -106,21 +111,21 @@ def read_vector_settings(location: Location) -> VectorSettings | None:
         raise ValueError(
             "A model of sentence-transformers must be a Transformer, Pooling, "
             "maybe Dense, and maybe Normalize. Received: "
-            f"{', '.join(kinds)[:200]} in {where}. Use sentence-transformers "
+            f"{listed(kinds)} in {where}. Use sentence-transformers "
             "for it."
         )
     inside, pooling, *dense_folders = folders_of[: 2 + len(dense)]
     if inside:
         raise ValueError(
             "The model must lie in the folder itself. Received: "
-            f"{where}, where it is in {inside[:200]!r}. Save it with a newer "
+            f"{where}, where it is in {shown(inside)}. Save it with a newer "
             "sentence-transformers."
         )
     for name in (pooling, *dense_folders):
         if not folders.is_plain_name(name):
             raise ValueError(
                 f"{_MODULES} must name folders within its own. Received: "
-                f"{name[:200]!r} in {where}. Don't use this folder if it is a "
+                f"{shown(name)} in {where}. Don't use this folder if it is a "
                 "stranger's."
             )
     poolings, include_prompt = _read_pooling(find, f"{pooling}/config.json")
@@ -129,15 +134,8 @@ def read_vector_settings(location: Location) -> VectorSettings | None:
     if length is not None and (type(length) is not int or length < 1):
         raise ValueError(
             "`max_seq_length` must be a number of tokens. Received: "
-            f"{str(length)[:200]!r} in {where}. Correct it there."
+            f"{shown(length)} in {where}. Correct it there."
         )
-    projections = tuple(read_projection(find, name) for name in dense_folders)
-    if projections:
-        fields = location.config_fields()
-        # DistilBERT calls it otherwise.
-        width = fields.get("hidden_size", fields.get("dim"))
-        if isinstance(width, int):
-            projected_width(projections, width * len(poolings))
     return VectorSettings(
         poolings,
         normalize,
@@ -145,7 +143,7 @@ def read_vector_settings(location: Location) -> VectorSettings | None:
         bool(lengths.get("do_lower_case")),
         include_prompt,
         _read_first(find, (_PROMPTS,)),
-        projections,
+        _read_projections(location, dense_folders, len(poolings)),
     )
 
 
@@ -247,7 +245,7 @@ def _read_modules(path: Path) -> tuple[list[str], list[str]]:
     ) as error:
         raise ValueError(
             f"{_MODULES} must list modules with `type` and `path`. Received: "
-            f"{path}, where: {str(error)[:200]}. Save or fetch it again."
+            f"{path}, where: {cut(str(error))}. Save or fetch it again."
         ) from error
     return kinds, named
 
@@ -269,9 +267,35 @@ def _read_pooling(
     if not poolings or not all(one in known for one in poolings):
         raise ValueError(
             f"The pooling must be one of {', '.join(known)}. Received: "
-            f"{str(given)[:200]!r} in {path}. Correct it there."
+            f"{shown(given)} in {path}. Correct it there."
         )
     return tuple(poolings), bool(fields.get("include_prompt", True))
+
+
+def _read_projections(
+    location: Location, names: list[str], poolings: int
+) -> tuple[Projection, ...]:
+    """Reads `Dense` modules, once all are known to fit one another."""
+    if len(names) > _MOST_DENSE or len(set(names)) < len(names):
+        raise ValueError(
+            f"{_MODULES} must have at most {_MOST_DENSE} Dense modules, each "
+            f"in a folder of its own. Received: {len(names)} in "
+            f"{len(set(names))} folders, in {location.where}. Use "
+            "sentence-transformers for it."
+        )
+    if not names:
+        return ()
+    modules = [open_projection(location.find, name) for name in names]
+    fields = location.config_fields()
+    # DistilBERT calls it otherwise.
+    hidden = fields.get("hidden_size", fields.get("dim"))
+    width = hidden * poolings if isinstance(hidden, int) else None
+    for number, module in enumerate(modules):
+        takes, gives = module.shape
+        if width is not None:
+            check_width(number, takes, width)
+        width = gives
+    return tuple(module.read() for module in modules)
 
 
 def _read_first(

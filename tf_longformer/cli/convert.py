@@ -14,6 +14,7 @@ from tf_longformer.cli.console import Subfolder
 from tf_longformer.cli.console import error_console
 from tf_longformer.cli.console import import_backend
 from tf_longformer.cli.console import say
+from tf_longformer.errors import cut
 
 
 class SaveFormat(str, Enum):
@@ -116,6 +117,8 @@ def convert(
         )
     if left_out:
         error_console.print(
-            f"left out: {', '.join(left_out)}", markup=False, soft_wrap=True
+            f"left out: {cut(', '.join(left_out), 2000)}",
+            markup=False,
+            soft_wrap=True,
         )
     say(f"wrote {output}")

@@ -13,6 +13,7 @@ from tf_longformer.cli.console import Revision
 from tf_longformer.cli.console import Subfolder
 from tf_longformer.cli.console import console
 from tf_longformer.cli.console import say
+from tf_longformer.errors import cut
 
 if TYPE_CHECKING:
     from tf_longformer.checkpoints.describe import Description
@@ -141,7 +142,7 @@ def _summarize_fit(fit: Fit) -> str:
         ("of another shape", mismatched),
     ):
         if items:
-            shown = ", ".join(items[:_MOST_NAMES])
+            shown = ", ".join(cut(item) for item in items[:_MOST_NAMES])
             more = ", ..." if len(items) > _MOST_NAMES else ""
             notes.append(f"{len(items)} {title} ({shown}{more})")
     return f"does not load: {'; '.join(notes)}"

@@ -330,7 +330,10 @@ class LongformerConfig(ConfigFields):
                 lambda find: read_json(find(json_file.CONFIG_NAME), "A config"),
             )
         elif os.path.isfile(path):
-            fields = read_json(path, "A config")
+            file = Path(path)
+            # The same file of the last save, if that has one.
+            found = atomic.find(file.parent, file.name, is_named=True)
+            fields = read_json(found or file, "A config")
         else:
             repository = hub.Repository(
                 hub.repo_id(path), subfolder=subfolder, **hub_options

@@ -38,6 +38,7 @@ from tf_longformer.checkpoints.vector_settings import vector_settings_to_keep
 from tf_longformer.checkpoints.vector_settings import write_vector_settings
 from tf_longformer.configuration import LongformerConfig
 from tf_longformer.configuration import json_file
+from tf_longformer.errors import cut
 from tf_longformer.errors import shown
 from tf_longformer.models.lora import lora_updates
 from tf_longformer.models.lora import plain_variables
@@ -59,6 +60,8 @@ _OLD_KEYWORDS = {
     ),
 }
 
+# Letters of a list of names in a line of the log.
+_LONGEST_LIST = 2000
 # Keywords that say how long the table of positions is.
 _LENGTHS = frozenset(("max_tokens", "max_position_embeddings"))
 
@@ -282,7 +285,10 @@ def _config_fields(
     """Returns the fields of a config, in whatever form it is given."""
     if isinstance(config, str | os.PathLike):
         if os.path.isfile(config):
-            return json_files.read_json(config, "A config")
+            path = Path(config)
+            # The same file of the last save, if that has one.
+            found = atomic.find(path.parent, path.name, is_named=True)
+            return json_files.read_json(found or path, "A config")
         return locate(config, **hub_options).config_fields()
     return dict(json_file.fields_of(config))
 
@@ -312,7 +318,7 @@ def _log_loading(name: str, matching: Matching, makes_vectors: bool) -> None:
             logging.WARNING if is_used else logging.INFO,
             "%s: newly drawn, train before use: %s",
             name,
-            ", ".join(new),
+            cut(", ".join(new), _LONGEST_LIST),
         )
     if matching.copied:
         logger.warning(
@@ -329,7 +335,7 @@ def _log_loading(name: str, matching: Matching, makes_vectors: bool) -> None:
             "%s: not used of %s: %s",
             name,
             matching.file.path,
-            ", ".join(matching.unexpected),
+            cut(", ".join(matching.unexpected), _LONGEST_LIST),
         )
 
 

@@ -16,6 +16,7 @@ from tf_longformer.checkpoints.vector_settings import read_vector_settings
 from tf_longformer.checkpoints.vector_settings import write_vector_settings
 from tf_longformer.configuration import LongformerConfig
 from tf_longformer.decoding import POOLINGS
+from tf_longformer.errors import cut
 from tf_longformer.errors import shown
 from tf_longformer.projections import Projection
 from tf_longformer.projections import projected_width
@@ -64,7 +65,7 @@ def read_options(location: Location) -> dict[str, Any]:
     if not settings.is_known:
         raise ValueError(
             f"The pooling must be one of {', '.join(POOLINGS)}. Received: "
-            f"{' and '.join(settings.poolings)} of {location.where}. Use "
+            f"{cut(' and '.join(settings.poolings))} of {location.where}. Use "
             "sentence-transformers for it."
         )
     prompt = settings.default_prompt

@@ -64,7 +64,7 @@ def as_added_token(value: Any, **defaults: bool) -> AddedToken:
     `defaults` are flags where the value has none of its own.
     """
     if isinstance(value, str):
-        return AddedToken(value, **defaults)
+        return _added_token(value, defaults)
     if isinstance(value, AddedToken):
         value = describe(value)
     if not isinstance(value, Mapping) or not isinstance(
@@ -78,7 +78,17 @@ def as_added_token(value: Any, **defaults: bool) -> AddedToken:
     if defaults.get("special"):
         # A token that gets a role is special, whatever its file says.
         flags["special"] = True
-    return AddedToken(value["content"], **{**defaults, **flags})
+    return _added_token(value["content"], {**defaults, **flags})
+
+
+def _added_token(content: str, flags: Mapping[str, bool]) -> AddedToken:
+    try:
+        return AddedToken(content, **flags)
+    except UnicodeEncodeError:
+        raise ValueError(
+            "A token must not have a lone surrogate, half of a character. "
+            f"Received: {shown(content)}. Correct the text or the file."
+        ) from None
 
 
 def describe(token: AddedToken) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from tf_longformer.checkpoints.files.tensor_file import Tensor
 from tf_longformer.checkpoints.files.tensor_file import TensorFile
 from tf_longformer.checkpoints.files.tensor_file import unreadable
 from tf_longformer.checkpoints.files.zip_members import Member
+from tf_longformer.errors import shown
 
 # With `-c` Python looks for modules in the current folder first, which may hold
 # anything.
@@ -66,11 +67,12 @@ class Hdf5File(TensorFile):
         for place, (code, shape, offset, is_bfloat16) in found.items():
             dtype = BFLOAT16 if is_bfloat16 else np.dtype(code)
             if dtype.kind not in "fiub" and dtype != BFLOAT16:
-                raise unreadable(path, f"holds no numbers as {place!r}")
+                raise unreadable(path, f"holds no numbers as {shown(place)}")
             tensor = Tensor(dtype, tuple(shape))
             if not 0 <= offset <= member.nbytes - tensor.nbytes:
-                raise unreadable(path, f"has not all of {place!r}")
+                raise unreadable(path, f"has not all of {shown(place)}")
             self._add(place, tensor, member.offset + offset)
+        self.check_sizes()
 
     def _find_member(self) -> Member:
         """Returns the part of the file that is the HDF5 file."""
@@ -116,7 +118,8 @@ class Hdf5File(TensorFile):
             # body and in the head.
             if self.tensors[name] != tensor:
                 raise unreadable(
-                    self.path, f"has two of {name!r}, which are not the same"
+                    self.path,
+                    f"has two of {shown(name)}, which are not the same",
                 )
             if place.partition("/")[0] != name.partition("/")[0]:
                 return

@@ -22,6 +22,7 @@ import h5py
 
 from tf_longformer.checkpoints.files.zip_members import Member
 from tf_longformer.checkpoints.files.zip_members import Window
+from tf_longformer.errors import cut
 from tf_longformer.errors import shown
 
 SECONDS = 20
@@ -29,6 +30,9 @@ _MEMORY = 4 << 30
 # Far beyond any Longformer's.
 _DEEPEST = 16
 _MOST_OBJECTS = 200_000
+# Letters of all names together. Those of groups stand before the names of what
+# is in them, and `hdf5_file` reads the listing as a whole.
+_MOST_LETTERS = 1 << 24
 # Untyped, as h5py's type hints lack its low-level interface.
 _LIBRARY: Any = h5py
 
@@ -48,7 +52,7 @@ def _walk(file: Any) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     waiting: list[tuple[str, Any, int]] = [("", file, 0)]
     seen: set[int] = set()
-    count = 0
+    count = letters = 0
     while waiting:
         prefix, group, depth = waiting.pop()
         address = _LIBRARY.h5o.get_info(group.id).addr
@@ -57,7 +61,8 @@ def _walk(file: Any) -> dict[str, list[Any]]:
         seen.add(address)
         for name in group:
             count += 1
-            if count > _MOST_OBJECTS:
+            letters += len(prefix) + len(name)
+            if count > _MOST_OBJECTS or letters > _MOST_LETTERS:
                 raise ValueError("it has too many data sets")
             link = group.get(name, getlink=True)
             if type(link) is not h5py.HardLink:
@@ -106,5 +111,5 @@ def main(path: str, offset: str, nbytes: str) -> None:
             result = _walk(file)
     # Any error says that the file can't be read, which is all that is asked.
     except Exception as error:
-        result = f"{type(error).__name__}: {error}"
+        result = cut(f"{type(error).__name__}: {error}")
     json.dump(result, sys.stdout)

@@ -26,6 +26,7 @@ from tf_longformer.checkpoints.files.tensor_file import HeldFile
 from tf_longformer.checkpoints.files.tensor_file import Tensor
 from tf_longformer.checkpoints.files.tensor_file import TensorFile
 from tf_longformer.checkpoints.files.tensor_file import unreadable
+from tf_longformer.errors import shown
 
 _DTYPES = {
     "F64": np.dtype("<f8"),
@@ -70,10 +71,12 @@ class SafetensorsFile(TensorFile):
             dtype = _DTYPES.get(entry["dtype"])
             if dtype is None:
                 raise unreadable(
-                    path, f"holds {name!r} of the type {entry['dtype']!r}"
+                    path,
+                    f"holds {shown(name)} of the type {shown(entry['dtype'])}",
                 )
             self.tensors[name] = Tensor(dtype, tuple(entry["shape"]))
             self.offsets[name] = start + entry["data_offsets"][0]
+        self.check_sizes()
         slashes = any("/" in name for name in self.tensors)
         is_tensorflow = self.metadata.get("format") == "tf" or (
             "format" not in self.metadata and slashes

@@ -18,6 +18,7 @@ from tf_longformer.checkpoints.files.tensor_file import Tensor
 from tf_longformer.checkpoints.files.tensor_file import TensorFile
 from tf_longformer.checkpoints.files.tensor_file import unreadable
 from tf_longformer.errors import CheckpointError
+from tf_longformer.errors import shown
 
 # All of them are open at once.
 _MOST_SHARDS = 500
@@ -66,7 +67,7 @@ class ShardedFile(TensorFile):
             if twice:
                 raise unreadable(
                     self.path,
-                    f"has {min(twice)!r} in more than one of its files",
+                    f"has {shown(min(twice))} in more than one of its files",
                 )
             self.tensors.update(shard.tensors)
             self._shards.update(dict.fromkeys(shard.tensors, shard))
@@ -94,8 +95,8 @@ class ShardedFile(TensorFile):
         if wrong:
             raise unreadable(
                 self.path,
-                f"does not fit its files: {len(wrong)} names, {min(wrong)!r} "
-                "among them, are not where it says",
+                f"does not fit its files: {len(wrong)} names, "
+                f"{shown(min(wrong))} among them, are not where it says",
             )
 
     def read(self, name: str) -> np.ndarray:
@@ -143,7 +144,7 @@ def read_index(path: Path) -> Index:
         if not folders.is_plain_name(file):
             raise CheckpointError(
                 "An index names files of its own folder. Received: "
-                f"{str(file)[:200]!r} in {path}. Don't load this checkpoint."
+                f"{shown(file)} in {path}. Don't load this checkpoint."
             )
         files.add(file)
     if len(files) > _MOST_SHARDS:

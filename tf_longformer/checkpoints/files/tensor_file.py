@@ -12,6 +12,8 @@ import ml_dtypes
 import numpy as np
 
 from tf_longformer.errors import CheckpointError
+from tf_longformer.errors import cut
+from tf_longformer.errors import shown
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 # The types that a weight may be stored as. Tensors of other types are
@@ -20,6 +22,9 @@ FLOATS = tuple(np.dtype(name) for name in ("float64", "float32", "float16")) + (
     BFLOAT16,
 )
 MOST_DIMENSIONS = 32
+# How many bytes the tensors of a file may have for each of its own. Weights
+# that are tied, or a part that a model holds under two names, are there once.
+_MOST_COPIES = 4
 _ALIGNMENT = 64
 
 
@@ -106,6 +111,36 @@ class TensorFile:
         self.path = path
         self.file = file or HeldFile(path)
 
+    def check_sizes(self) -> None:
+        """Raises if tensors are larger than what the file has for them.
+
+        Every format has ways to say that many large tensors are the same few
+        bytes: views that repeat a number, several names of one data set,
+        members of an archive that lie over one another. A small file would
+        make a model that fills the memory. A reader calls it once it knows
+        its `tensors`.
+
+        Raises:
+            CheckpointError: if they have too many bytes together, or one has
+                too many dimensions.
+        """
+        deepest = max((len(t.shape) for t in self.tensors.values()), default=0)
+        if deepest > MOST_DIMENSIONS:
+            raise unreadable(
+                self.path,
+                f"has a tensor of {deepest} dimensions, where at most "
+                f"{MOST_DIMENSIONS} are read",
+            )
+        length = os.fstat(self.file.fileno()).st_size
+        nbytes = sum(tensor.nbytes for tensor in self.tensors.values())
+        if nbytes > _MOST_COPIES * length:
+            raise unreadable(
+                self.path,
+                f"has {length} bytes, and tensors of {shown(nbytes)} that "
+                f"share them, where at most {_MOST_COPIES} times as many are "
+                "read",
+            )
+
     def read(self, name: str) -> np.ndarray:
         """Returns a tensor of `tensors` as it is stored.
 
@@ -166,9 +201,9 @@ def unreadable(
         reason: str, what is wrong, as the end of a sentence.
         error: the exception that said so. Defaults to none.
     """
-    text = " ".join(str(error).split())[:200] if error else ""
+    text = cut(" ".join(str(error).split())) if error else ""
     cause = f" ({type(error).__name__}: {text})" if error else ""
     return CheckpointError(
         "A checkpoint file must be whole and of a known format. Received: "
-        f"{path}, which {reason}{cause}. Download or save it again."
+        f"{path}, which {cut(reason, 500)}{cause}. Download or save it again."
     )

@@ -29,6 +29,9 @@ from tf_longformer.checkpoints.files.tensor_file import unreadable
 from tf_longformer.checkpoints.files.torch_pickle import PickleError
 from tf_longformer.checkpoints.files.torch_pickle import View
 from tf_longformer.checkpoints.files.zip_members import Member
+from tf_longformer.errors import cut
+from tf_longformer.errors import listed
+from tf_longformer.errors import shown
 
 _DTYPES = {
     "DoubleStorage": np.dtype("<f8"),
@@ -61,6 +64,8 @@ _LEGACY_VERSION = 1001
 # tensors that is a model's.
 _STATE_DICTS = ("state_dict", "model_state_dict", "model", "module", "net")
 _DEEPEST = 3
+# Letters of a key that are kept of those that lead to a state dict.
+_LONGEST_KEY = 40
 # Every model has them, and an optimizer's state doesn't.
 _OF_A_MODEL = "word_embeddings.weight"
 
@@ -97,6 +102,7 @@ class TorchFile(TensorFile):
             }
         except (PickleError, *zip_members.ERRORS) as error:
             raise unreadable(path, "is no PyTorch file", error) from error
+        self.check_sizes()
 
     def read(self, name: str) -> np.ndarray:
         view, tensor = self._views[name], self.tensors[name]
@@ -150,7 +156,10 @@ def _open_legacy(file: BinaryIO) -> tuple[Any, dict[str, Member]]:
         raise PickleError("is of a big-endian machine")
     root = torch_pickle.load(file)
     keys = torch_pickle.load(file)
-    if not isinstance(keys, list):
+    # Not anything else, as what holds itself many times makes endless text.
+    if not isinstance(keys, list) or not all(
+        isinstance(key, (str, int)) for key in keys
+    ):
         raise PickleError("has no list of storages")
     sizes = {
         view.storage.key: _dtype(view.storage.type_name).itemsize
@@ -183,23 +192,26 @@ def _all_views(root: Any) -> list[View]:
 
 def _find_views(root: Any) -> dict[str, View]:
     """Returns the state dict: the root, or a dict some keys within it."""
-    level = {"": root} if isinstance(root, dict) else {}
+    level = [("", root)] if isinstance(root, dict) else []
     others: list[dict[str, View]] = []
     seen: set[int] = set()
     for _ in range(_DEEPEST + 1):
-        found, inner = {}, {}
-        for path, item in level.items():
+        found, inner = [], []
+        for path, item in level:
             views = _views_in(item)
             if any(name.endswith(_OF_A_MODEL) for name in views):
-                found[path] = views
+                found.append((path, views))
             elif views:
                 others.append(views)
             for key, value in item.items():
                 if isinstance(value, dict) and id(value) not in seen:
                     seen.add(id(value))
-                    inner[f"{path}.{key}" if path else str(key)] = value
+                    # Cut, as one long key would be copied for each dict in
+                    # its own.
+                    key = cut(str(key), _LONGEST_KEY)
+                    inner.append((f"{path}.{key}" if path else key, value))
         if found:
-            return found[_choose(list(found))]
+            return found[_choose([path for path, _ in found])][1]
         level = inner
     if not others:
         raise PickleError("holds no dict of tensors")
@@ -214,17 +226,16 @@ def _views_in(container: dict[Any, Any]) -> dict[str, View]:
     }
 
 
-def _choose(paths: list[str]) -> str:
-    """Returns the only path, or the first that is called as of old."""
+def _choose(paths: list[str]) -> int:
+    """Returns which path is the only one, or the first called as of old."""
     for name in _STATE_DICTS:
-        for path in paths:
+        for number, path in enumerate(paths):
             if path.rpartition(".")[2] == name:
-                return path
+                return number
     if len(paths) > 1:
-        raise PickleError(
-            f"holds several models, {', '.join(map(repr, paths))}: save one"
-        )
-    return paths[0]
+        names = listed([shown(path) for path in paths], most=2)
+        raise PickleError(f"holds several models, {names}: save one")
+    return 0
 
 
 def _dtype(type_name: str) -> np.dtype:

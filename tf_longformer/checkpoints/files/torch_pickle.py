@@ -14,8 +14,8 @@ importing, but it trusts the rest of the program:
   keeps it busy for ever.
 - It doesn't count steps.
 
-Here the memo is a dict, keys are text or numbers, and steps and bytes are
-bounded, so that no file costs much time or memory.
+Here the memo is a dict, keys are text or small numbers, and steps and bytes
+are bounded, so that no file costs much time or memory.
 
 Reference: the instructions as CPython's `pickletools` describes them
 """
@@ -34,6 +34,11 @@ from tf_longformer.checkpoints.files.tensor_file import MOST_DIMENSIONS
 # state 100,000.
 _MOST_STEPS = 1_000_000
 MOST_BYTES = 1 << 26
+# Python's hash of a whole number is its remainder by 2**61 - 1. Larger keys of
+# a dict could be chosen to have one hash, and each would be compared with all.
+_LARGEST_KEY = 1 << 60
+# No array has a side that is longer.
+_LARGEST_SIZE = 1 << 63
 
 
 class PickleError(Exception):
@@ -209,12 +214,14 @@ def _storage(parts: Any) -> Storage:
 
 def _check_sizes(*values: Any) -> None:
     for value in values:
-        if not isinstance(value, int) or value < 0:
+        if not isinstance(value, int) or not 0 <= value < _LARGEST_SIZE:
             raise PickleError("has a size that is none")
 
 
 def _is_key(value: Any) -> bool:
-    return value is None or isinstance(value, (str, int, float))
+    if isinstance(value, int):
+        return abs(value) < _LARGEST_KEY
+    return value is None or isinstance(value, (str, float))
 
 
 def _set_items(target: Any, pairs: Any) -> dict[Any, Any]:
@@ -222,7 +229,7 @@ def _set_items(target: Any, pairs: Any) -> dict[Any, Any]:
         raise PickleError("sets items of no dict")
     for key, value in pairs:
         if not _is_key(key):
-            raise PickleError("has a key that is no text")
+            raise PickleError("has a key that is no text and no small number")
         target[key] = value
     return target
 
