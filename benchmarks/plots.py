@@ -44,8 +44,10 @@ def save(figure, name: str) -> None:
 def curves(results: dict) -> None:
     """Time and peak memory against length."""
     for work, peers in results["curves"].items():
-        figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
         every = sorted({int(n) for points in peers.values() for n in points})
+        if len(every) == 1:
+            continue
+        figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
         for peer, points in peers.items():
             lengths = [int(length) for length in points]
             for axis, values in (

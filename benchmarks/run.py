@@ -133,6 +133,15 @@ COMPARISONS = {
             "floor, oneDNN": ("ours", "floor", ONEDNN),
         },
     ),
+    "fit, bfloat16": (
+        {**BASE, "work": "fit", "layers": 2},
+        3,
+        {
+            "ours": ("ours", "ours", BF16),
+            "ours, float32": ("ours", "ours", {}),
+            "floor": ("ours", "floor", BF16),
+        },
+    ),
     "window": (
         BASE,
         5,
@@ -166,6 +175,7 @@ BASE_SIZE = {
         LONG,
     ),
 }
+MASKED_LM = {**TWELVE, "head": "MaskedLM"}
 # name -> (work, {label: (environment, peer, changes, lengths)})
 CURVES = {
     "forward": (
@@ -198,6 +208,14 @@ CURVES = {
         },
     ),
     "fit, base size": ("fit", BASE_SIZE),
+    "masked LM, base size": (
+        "fit",
+        {
+            "ours": ("ours", "ours", MASKED_LM, (4096,)),
+            "ours, bfloat16": ("ours", "ours", {**MASKED_LM, **BF16}, (4096,)),
+            "HF PyTorch": ("torch", "hf_torch", MASKED_LM, (4096,)),
+        },
+    ),
 }
 
 
@@ -223,7 +241,7 @@ class Runner:
     def checkpoint(self, case: dict) -> Path:
         """Returns a folder with weights for a case, written once."""
         name = (
-            "TFLongformerForSequenceClassification"
+            f"TFLongformerFor{case.get('head', 'SequenceClassification')}"
             if case["work"] == "fit"
             else "TFLongformerModel"
         )

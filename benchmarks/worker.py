@@ -41,6 +41,17 @@ def inputs(case: dict) -> dict:
     }
 
 
+def labels(case: dict) -> np.ndarray:
+    """Labels of the head: `MaskedLM` (15 percent), or by default of texts."""
+    if case.get("head", "") != "MaskedLM":
+        return np.zeros(case["batch"], "int32")
+    given = inputs(case)
+    hidden = np.random.default_rng(1).random(given["input_ids"].shape) < 0.15
+    return np.where(
+        hidden & (given["attention_mask"] == 1), given["input_ids"], -100
+    )
+
+
 def heads_of(case: dict) -> np.ndarray:
     """Query, key and value of attention alone."""
     rng = np.random.default_rng(0)
@@ -56,20 +67,18 @@ def ours(case: dict):
     import tensorflow as tf
 
     keras.config.set_dtype_policy(case.get("policy", "float32"))
-    from tf_longformer import TFLongformerForSequenceClassification
-    from tf_longformer import TFLongformerModel
+    import tf_longformer
 
     jit = case.get("jit", False)
     if case["work"] == "fit":
-        model = TFLongformerForSequenceClassification.from_pretrained(
-            case["folder"]
-        )
+        name = f"TFLongformerFor{case.get('head', 'SequenceClassification')}"
+        model = getattr(tf_longformer, name).from_pretrained(case["folder"])
         if case.get("checkpointing"):
             model.gradient_checkpointing_enable()
         model.compile(keras.optimizers.AdamW(3e-5), jit_compile=jit)
-        x, y = inputs(case), np.zeros(case["batch"], "int32")
+        x, y = inputs(case), labels(case)
         return lambda: model.train_on_batch(x, y)
-    model = TFLongformerModel.from_pretrained(case["folder"])
+    model = tf_longformer.TFLongformerModel.from_pretrained(case["folder"])
     call = tf.function(
         lambda x: model(x).last_hidden_state,
         jit_compile=jit,
@@ -134,25 +143,23 @@ def ours_attention_layer(case: dict):
 
 def hf_torch(case: dict):
     import torch
-    from transformers import AutoModelForSequenceClassification
-    from transformers import LongformerModel
+    import transformers
 
     x = {n: torch.tensor(a, dtype=torch.long) for n, a in inputs(case).items()}
     if case["work"] == "fit":
-        model = AutoModelForSequenceClassification.from_pretrained(
-            case["folder"]
-        )
+        name = f"LongformerFor{case.get('head', 'SequenceClassification')}"
+        model = getattr(transformers, name).from_pretrained(case["folder"])
         model.train()
         optimizer = torch.optim.AdamW(model.parameters(), 3e-5)
-        labels = torch.zeros(case["batch"], dtype=torch.long)
+        y = torch.tensor(labels(case), dtype=torch.long)
 
         def step():
             optimizer.zero_grad()
-            model(**x, labels=labels).loss.backward()
+            model(**x, labels=y).loss.backward()
             optimizer.step()
 
         return step
-    model = LongformerModel.from_pretrained(case["folder"]).eval()
+    model = transformers.LongformerModel.from_pretrained(case["folder"]).eval()
     if case.get("policy") == "mixed_bfloat16":
         model = model.to(torch.bfloat16)
     if case.get("jit"):
@@ -217,12 +224,12 @@ def other_encoder(case: dict):
         model_class = getattr(transformers, f"{kind}ForSequenceClassification")
         model = model_class(config).train()
         optimizer = torch.optim.AdamW(model.parameters(), 3e-5)
-        labels = torch.zeros(case["batch"], dtype=torch.long)
+        y = torch.tensor(labels(case), dtype=torch.long)
 
         def step():
             optimizer.zero_grad()
             with torch.autocast("cpu", torch.bfloat16, enabled=low):
-                loss = model(**x, labels=labels).loss
+                loss = model(**x, labels=y).loss
             loss.backward()
             optimizer.step()
 
