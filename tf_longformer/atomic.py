@@ -191,7 +191,7 @@ def replacing_files(folder: Path) -> Iterator[Replacement]:
         yield outer[key]
         return
     try:
-        with _locked(folder):
+        with locked(folder):
             yield from _replacing_files(folder, key)
     except BaseException as error:
         if is_new:
@@ -252,8 +252,13 @@ def _names_within(staging: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keeps other writers out of a folder; a killed one lets go of it."""
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps writers out of a folder; one that is killed lets go of it.
+
+    Raises:
+        OSError: if the folder can't be opened.
+        TimeoutError: if another process writes to it for minutes.
+    """
     try:
         import fcntl
     except ImportError:  # Windows
@@ -418,7 +423,7 @@ def replacing_entries(
         old.mkdir()
         yield new
         folder.mkdir(exist_ok=True)
-        with _locked(folder):
+        with locked(folder):
             check()
             for name in names:
                 for source, target in (

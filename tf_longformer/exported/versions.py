@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from tf_longformer import atomic
 from tf_longformer.errors import shown
 
 _GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
@@ -35,6 +36,19 @@ def find_version(folder: str | os.PathLike) -> Version:
         FileNotFoundError: there is no such folder.
         ValueError: it is neither a SavedModel nor has versions in it.
     """
+    try:
+        return _find_version(folder)
+    except (FileNotFoundError, ValueError):
+        path = Path(folder).absolute()
+        inside = path if path.is_dir() else path.parent
+        if not inside.is_dir():
+            raise
+        # An export that replaces another one takes it away for a moment.
+        with atomic.locked(inside):
+            return _find_version(folder)
+
+
+def _find_version(folder: str | os.PathLike) -> Version:
     path = Path(folder).absolute()
     if not path.exists():
         raise FileNotFoundError(
