@@ -406,18 +406,13 @@ def plan(part: str, scale: float) -> list[Run]:
             Run(
                 f"{length} tokens{source}",
                 "text-classification",
-                f"--max-length {length} --policy mixed_bfloat16 "
-                # Few books: what the encoder knows is worth keeping.
-                + (
-                    "--learning-rate 3e-4 --from-scratch"
-                    if source
-                    else "--learning-rate 2e-3 --lora-rank 8"
-                ),
+                f"--max-length {length} --learning-rate 3e-4 "
+                "--policy mixed_bfloat16" + option,
                 some(200, 105),
                 4,
                 8,
             )
-            for source in BEGINNINGS
+            for source, option in BEGINNINGS.items()
             for length in LENGTHS
             # Without what the encoder knows two lengths are enough to see it.
             if not source or length in (512, 2048)
