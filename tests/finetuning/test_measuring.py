@@ -9,6 +9,8 @@ from helpers import small_tasks
 
 from tf_longformer import LongformerConfig
 from tf_longformer import LongformerTokenizerFast
+from tf_longformer import TFLongformerForQuestionAnswering
+from tf_longformer.data import batches
 from tf_longformer.data.examples import Example
 from tf_longformer.data.features import Encoding
 from tf_longformer.data.features import encode_examples
@@ -16,6 +18,7 @@ from tf_longformer.entity_schemes import EntitySpan
 from tf_longformer.finetuning.measuring import DEFAULT
 from tf_longformer.finetuning.measuring import _score_answers
 from tf_longformer.finetuning.measuring import _score_words
+from tf_longformer.finetuning.measuring import measure
 
 TEXT = "the sea Anna and Rome " * 8
 SPANS = [
@@ -88,3 +91,33 @@ def test_answers(tokenizer):
     found = _score_answers(MODEL, features, outputs, examples, DEFAULT)
     assert (found["exact_match"], found["HasAns_f1"]) == (100.0, 100.0)
     assert found["NoAns_f1"] == 100.0
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_batches_of_several_lengths(source, tokenizer, monkeypatch, policy):
+    """Keras doesn't join such ones of bfloat16."""
+    monkeypatch.setattr(batches, "length_buckets", lambda most: [16, 32])
+    fields = [
+        {
+            "question": "where is",
+            "context": " ".join([*["sea"] * words, "Oslo"]),
+            "answers": [{"text": "Oslo", "answer_start": 4 * words}],
+        }
+        for words in (2, 20, 3, 18, 4)
+    ]
+    features, examples = features_of(tokenizer, "question-answering", *fields)
+    model = TFLongformerForQuestionAnswering.from_pretrained(
+        source, dtype=policy
+    )
+    several, alone = (
+        measure(
+            model,
+            "question-answering",
+            batches.Batches(features, tokenizer, size, shuffle=False),
+            examples,
+        )
+        for size in (2, 1)
+    )
+    # The loss is also about positions of padding, as in transformers.
+    assert several.pop("loss") == pytest.approx(alone.pop("loss"), rel=0.1)
+    assert several == pytest.approx(alone)

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from typing import NamedTuple
 
@@ -26,7 +27,6 @@ from tf_longformer.data.word_labels import IGNORED
 from tf_longformer.entity_schemes import EntitySpan
 from tf_longformer.entity_schemes import entity_spans
 from tf_longformer.entity_schemes import read_labels
-from tf_longformer.finetuning.datasets import as_dataset
 from tf_longformer.finetuning.datasets import dataset_of
 
 # Rows whose answers are decoded at once.
@@ -84,19 +84,10 @@ def _predict(model: Any, batches: Batches) -> tuple[list[Outputs], float]:
     found: list[Outputs] = [{} for _ in batches.features.rows]
     of_tokens = model.head_record.token_outputs
     names = of_tokens or (model.main_output,)
-    outputs = model.predict(as_dataset(batches), verbose=0)
     totals: list[np.ndarray] = []
-    start = 0
-    for number in range(len(batches)):
+    for number, of_batch in _outputs_of_batches(model, batches, names):
         rows = batches.rows(number)
         inputs = batches.inputs(number)
-        stop = start + len(rows)
-        # Where batches have several lengths, Keras returns ragged tensors.
-        of_batch = {
-            name: _dense(outputs[name][start:stop]).astype("float32")
-            for name in names
-        }
-        start = stop
         labels = {
             name: inputs[name] for name in model.label_names if name in inputs
         }
@@ -114,10 +105,32 @@ def _predict(model: Any, batches: Batches) -> tuple[list[Outputs], float]:
     return found, float(np.mean(sums[:, 0] / np.maximum(sums[:, 1], 1)))
 
 
-def _dense(values: Any) -> np.ndarray:
-    return np.asarray(
-        values.to_tensor() if hasattr(values, "to_tensor") else values
-    )
+def _outputs_of_batches(
+    model: Any, batches: Batches, names: Sequence[str]
+) -> Iterator[tuple[int, Outputs]]:
+    """Yields the number of each batch, and the model's outputs of it.
+
+    Batches of a length are predicted together: Keras joins those of several
+    lengths number by number, and bfloat16 not at all.
+    """
+    by_length: dict[int, list[int]] = {}
+    for number in range(len(batches)):
+        length = batches.inputs(number)["input_ids"].shape[-1]
+        by_length.setdefault(length, []).append(number)
+    for numbers in by_length.values():
+        inputs = partial(map, batches.inputs, numbers)
+        outputs = model.predict(dataset_of(inputs, len(numbers)), verbose=0)
+        start = 0
+        for number in numbers:
+            stop = start + len(batches.rows(number))
+            yield (
+                number,
+                {
+                    name: np.asarray(outputs[name][start:stop], "float32")
+                    for name in names
+                },
+            )
+            start = stop
 
 
 def _measure_masked_lm(model: Any, batches: Batches) -> dict[str, float]:
