@@ -122,6 +122,8 @@ class Head:
 
 
 BARE = "LongformerModel"
+# The labels of all heads, in the order in which calls take them.
+LABELS = ("labels", "start_positions", "end_positions")
 _LM_HEAD = "layers/longformer_masked_lm_head"
 
 HEADS: dict[str, Head] = {

@@ -25,7 +25,7 @@ from tf_longformer.data.features import Encoding
 from tf_longformer.data.features import encode_examples
 from tf_longformer.errors import BadExamples
 from tf_longformer.finetuning import callbacks
-from tf_longformer.finetuning.datasets import as_dataset
+from tf_longformer.finetuning.datasets import dataset_of_passes
 from tf_longformer.finetuning.fine_tune import TASKS
 from tf_longformer.finetuning.fine_tune import fine_tune
 from tf_longformer.finetuning.measuring import measure
@@ -104,7 +104,8 @@ def test_better_than_guessing(source, tmp_path, task):
             variable.assign(value)
         for generator in (v for v in variables if "seed" in v.path):
             generator.assign([seed, 1])
-        model.fit(as_dataset(batches[seed]), epochs=3, shuffle=False, verbose=0)
+        passes = dataset_of_passes(batches[seed])
+        model.fit(passes, epochs=3, shuffle=False, verbose=0)
         result = measure(model, task, batches[1000], found[1000])
         if margin > 0:
             assert result[name] > guessed + margin, (seed, result)

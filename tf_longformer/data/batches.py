@@ -18,8 +18,8 @@ from tf_longformer.data.collators import MaskedLanguageModelCollator
 from tf_longformer.data.collators import PaddingCollator
 from tf_longformer.data.features import Features
 from tf_longformer.data.word_labels import IGNORED
+from tf_longformer.heads import LABELS
 
-LABELS = ("labels", "start_positions", "end_positions")
 # The shortest bucket: shorter rows cost little.
 _SHORTEST = 64
 
@@ -119,6 +119,10 @@ class Batches:
         if self._order[0] != turn:
             self._order = turn, self._draw_order(turn)
         return self._order[1][place]
+
+    def length(self, number: int) -> int:
+        """Returns what the rows of a batch are padded to."""
+        return self._buckets[self._bucket_of_row[self.rows(number)].max()]
 
     def _draw_order(self, turn: int) -> list[np.ndarray]:
         rng = np.random.default_rng([self.seed, turn])

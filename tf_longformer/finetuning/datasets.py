@@ -107,34 +107,46 @@ def make_dataset(
         seed=seed,
         mask_probability=mask_probability if task == "masked-lm" else None,
     )
-    return as_dataset(batches)
+    return dataset_of_passes(batches)
 
 
-def as_dataset(
-    batches: Batches, first_step: int = 0, last_step: int | None = None
-) -> tf.data.Dataset:
-    """Makes a dataset of batches, which are prepared while others train.
+def dataset_of_passes(batches: Batches) -> tf.data.Dataset:
+    """Makes a dataset of which each iteration is the next pass.
 
     Args:
         batches: `Batches`.
-        first_step: int, the number of the first batch. Defaults to `0`.
-        last_step: int, the number after the last. Defaults to the end of the
-            pass that `first_step` is in; then each iteration over the dataset
-            is the pass after the one before.
 
     Returns:
         Dataset of inputs and labels, and weights of rows where gradients are
         accumulated.
     """
     size = len(batches)
-    one_pass = last_step is None
-    count = size - first_step % size if one_pass else last_step - first_step
     # The first look is for types and shapes.
     passes = itertools.chain([0], itertools.count())
 
     def generate() -> Iterator[Any]:
-        start = first_step + (next(passes) * size if one_pass else 0)
-        return itertools.islice(batches.from_step(start), count)
+        return itertools.islice(batches.from_step(next(passes) * size), size)
+
+    return dataset_of(generate, size)
+
+
+def dataset_of_steps(
+    batches: Batches, first_step: int, last_step: int
+) -> tf.data.Dataset:
+    """Makes a dataset of a part of a training, of one pass or of several.
+
+    Args:
+        batches: `Batches`.
+        first_step: int, the number of the first batch.
+        last_step: int, the number after the last.
+
+    Returns:
+        As `dataset_of_passes`.
+    """
+    count = last_step - first_step
+
+    def generate() -> Iterator[Any]:
+        return itertools.islice(batches.from_step(first_step), count)
 
     return dataset_of(generate, count)
 

@@ -43,7 +43,7 @@ from tf_longformer.finetuning import callbacks
 from tf_longformer.finetuning import training_state
 from tf_longformer.finetuning.arguments import RESUMABLE
 from tf_longformer.finetuning.arguments import Arguments
-from tf_longformer.finetuning.datasets import as_dataset
+from tf_longformer.finetuning.datasets import dataset_of_steps
 from tf_longformer.finetuning.learning_curve import draw_learning_curve
 from tf_longformer.finetuning.measuring import LOSS
 from tf_longformer.finetuning.measuring import Settings
@@ -657,7 +657,7 @@ class _Run:
             logs = str(self.output / "logs")
             found.append(keras.callbacks.TensorBoard(logs, write_graph=False))
         self.model.fit(
-            as_dataset(self.train_batches, done, self.last),
+            dataset_of_steps(self.train_batches, done, self.last),
             initial_epoch=done // self.turn,
             epochs=-(-self.last // self.turn),
             steps_per_epoch=self.turn,

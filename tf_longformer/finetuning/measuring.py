@@ -115,8 +115,7 @@ def _outputs_of_batches(
     """
     by_length: dict[int, list[int]] = {}
     for number in range(len(batches)):
-        length = batches.inputs(number)["input_ids"].shape[-1]
-        by_length.setdefault(length, []).append(number)
+        by_length.setdefault(batches.length(number), []).append(number)
     for numbers in by_length.values():
         inputs = partial(map, batches.inputs, numbers)
         outputs = model.predict(dataset_of(inputs, len(numbers)), verbose=0)

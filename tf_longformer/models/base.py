@@ -27,6 +27,7 @@ from tf_longformer.checkpoints.locate import locate_adapter
 from tf_longformer.checkpoints.vector_settings import VectorSettings
 from tf_longformer.configuration import LongformerConfig
 from tf_longformer.errors import shown
+from tf_longformer.heads import LABELS
 from tf_longformer.heads import Head
 from tf_longformer.heads import head_of
 from tf_longformer.inputs.call_arguments import gather_arguments
@@ -50,8 +51,6 @@ from tf_longformer.training.fit import as_plain_dict
 from tf_longformer.training.fit import build_optimizer
 from tf_longformer.training.fit import prepare_arguments
 from tf_longformer.training.fit import ready_to_train
-
-LABELS = ("labels", "start_positions", "end_positions")
 
 
 class TFLongformerPreTrainedModel(KerasContract, TrainsOnReplicas, keras.Model):
