@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import signal
 import socket
 import time
 import urllib.error
@@ -160,6 +161,30 @@ def test_more_connections_than_files(server, start):
         f"{server.root}/monitoring/prometheus/metrics"
     ) as answer:
         assert 'refusals_total{reason="connections"}' in answer.read().decode()
+
+
+def test_a_request_that_comes_among_many(server):
+    """A connection that is so new that its request isn't read yet stays."""
+    half = head(server) + b"["
+    with contextlib.ExitStack() as stack:
+
+        def come():
+            client = stack.enter_context(connect(server))
+            with contextlib.suppress(OSError):
+                client.sendall(half)
+
+        for _ in range(200):
+            come()
+        # What comes meanwhile is accepted at once.
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            client = stack.enter_context(connect(server))
+            client.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            for _ in range(20):
+                come()
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        assert client.recv(12) == b"HTTP/1.1 200"
 
 
 def tags(count):

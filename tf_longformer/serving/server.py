@@ -40,6 +40,9 @@ _BACKLOG = 2048
 _ACCEPTED = 8
 # Files that may be opened beside the connections that are counted.
 _SPARE_FILES = 8 * _ACCEPTED
+# Seconds after which a connection without a request counts as idle. Before, its
+# request may have come already, and only isn't read yet.
+_IDLE_AFTER = 1.0
 # Bytes that are read of a connection before others have a turn: of heads and of
 # chunks, which h11 looks at one by one, and of bodies of a known length.
 _TURN, _TURN_OF_BODY = 2**12, 2**18
@@ -211,11 +214,11 @@ def _connection_class(
             read its answer.
         most: int, how many connections there may be. For one more, another is
             ended: the one that has kept the server waiting for the longest
-            time, those without a request before others.
+            time, those that are idle before others.
         count_refusal: function that takes the reason of a refusal.
     """
-    # In the order in which they began to wait for the client.
-    waiting: dict[Connection, None] = {}
+    # When each began to wait for the client, in this order.
+    waiting: dict[Connection, float] = {}
 
     class Connection(H11Protocol):
         """Ends if it keeps the server waiting for too long."""
@@ -229,8 +232,12 @@ def _connection_class(
             self._wait()
             self._deadline = self.loop.call_later(seconds, self._give_up)
             if len(self.connections) > most:
-                others = (other for other in waiting if other is not self)
-                idle = (other for other in others if other._is_idle)
+                before = self.loop.time() - _IDLE_AFTER
+                idle = (
+                    other
+                    for other, since in waiting.items()
+                    if other._is_idle and since < before
+                )
                 (next(idle, None) or next(iter(waiting)))._make_room()
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -293,7 +300,7 @@ def _connection_class(
 
         def _wait(self) -> None:
             waiting.pop(self, None)
-            waiting[self] = None
+            waiting[self] = self.loop.time()
 
         def _make_room(self) -> None:
             count_refusal("connections")
