@@ -30,6 +30,8 @@ from oracles.problems import Problem
 from oracles.problems import make_problem
 from oracles.problems import problems
 
+from tf_longformer.attention import blocking
+
 # Drawn alike in every run: a failure is a bug and not bad luck.
 quick = functools.partial(
     settings,
@@ -106,6 +108,26 @@ def test_xla(radius, seq):
 @given(problems())
 def test_gradients(problem: Problem):
     check_gradients(problem, gradients_of(layer_for(problem, "float64")))
+
+
+@pytest.mark.parametrize(
+    ("radius", "widest"), [(3, 2**13), (3, 1), (33, 2**13), (2**30, 2**13)]
+)
+def test_graph_gradients_of_unknown_shapes(radius, widest, monkeypatch):
+    monkeypatch.setattr(blocking, "WIDEST_RADIUS", widest)
+    layer = make_layer(6, 3, radius, "float64", None)
+    mask = tf.TensorSpec([None, None], "int32")
+    x = tf.TensorSpec([None, None, 6], "float64")
+    call = tf.function(gradients_of(layer), input_signature=[x, mask, mask, x])
+
+    @quick(max_examples=10)
+    @given(problems(radius))
+    def check(problem: Problem) -> None:
+        layer_for(problem, "float64")
+        check_gradients(problem, call)
+
+    check()
+    assert call.experimental_get_tracing_count() == 1
 
 
 @pytest.mark.parametrize(("radius", "seq"), XLA_SHAPES)

@@ -62,7 +62,8 @@ def test_elements_are_as_good_as_independent(rate):
 
 # In one frame, and in several blocks whose frames reach out of the sequence;
 # without global tokens, with some in the columns beside the window, and with
-# more than these hold; where the length isn't known when the graph is made.
+# more than these hold; where the length isn't known when the graph is made,
+# also with a window wider than any sequence.
 @pytest.mark.parametrize(
     ("seq", "window", "numbers", "length", "jit_compile"),
     [
@@ -71,6 +72,7 @@ def test_elements_are_as_good_as_independent(rate):
         pytest.param(300, 32, [0, 2], 300, False, marks=pytest.mark.slow),
         pytest.param(300, 32, [20], 300, True, marks=pytest.mark.slow),
         (300, 32, [2, 20], None, False),
+        (300, 2**31, [2, 20], None, False),
     ],
 )
 def test_gradient_sees_the_mask_of_the_forward_pass(

@@ -29,6 +29,10 @@ from tf_longformer.attention.shapes import take_tokens
 # Queries of a block. So many scores stay in the cache of a CPU; see
 # benchmarks/README.md for the measurements.
 BLOCK = 128
+# With a larger radius, blocks attend to the whole sequence, masked, where its
+# length isn't known when the graph is made. Otherwise training would pad the
+# keys by the window, however short the sequence turns out to be.
+WIDEST_RADIUS = 2**13
 
 
 class Blocking(NamedTuple):
@@ -87,7 +91,10 @@ def cut_into_blocks(radius: int, seq: Any, roles: TokenRoles) -> Blocking:
     blocks = ceil_div(seq, block)
     if not isinstance(seq, int):
         keys = ops.minimum(block + 2 * radius, seq)
-        return Blocking(radius, seq, block, blocks, keys, False, has_globals)
+        blocking = Blocking(
+            radius, seq, block, blocks, keys, False, has_globals
+        )
+        return blocking.seeing_all() if radius > WIDEST_RADIUS else blocking
     # Even blocks: the last one is padded by less than there are blocks.
     block = ceil_div(seq, max(blocks, 1))
     keys = block + 2 * radius
