@@ -251,22 +251,40 @@ def _names_within(staging: Path) -> Iterator[str]:
             yield file.relative_to(staging).as_posix()
 
 
+# Folders that this thread keeps other writers out of.
+_LOCKED: ContextVar[frozenset[Path]] = ContextVar(
+    "_LOCKED", default=frozenset()
+)
+
+
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keeps writers out of a folder; one that is killed lets go of it.
+def locked(folder: Path, seconds: float = _LOCK_SECONDS) -> Iterator[None]:
+    """Keeps other writers out of a folder; one that is killed lets go of it.
+
+    What is saved to the folder within the block is let through.
+
+    Args:
+        folder: the folder.
+        seconds: float, how long to wait for another process. Defaults to
+            some minutes, longer than any save takes.
 
     Raises:
         OSError: if the folder can't be opened.
-        TimeoutError: if another process writes to it for minutes.
+        TimeoutError: if another process writes to it all that time.
     """
     try:
         import fcntl
     except ImportError:  # Windows
         yield
         return
+    key = folder.resolve()
+    if key in _LOCKED.get():
+        yield
+        return
     handle = os.open(folder, os.O_RDONLY)
+    token = _LOCKED.set(_LOCKED.get() | {key})
     try:
-        end = time.monotonic() + _LOCK_SECONDS
+        end = time.monotonic() + seconds
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -284,6 +302,7 @@ def locked(folder: Path) -> Iterator[None]:
                 break
         yield
     finally:
+        _LOCKED.reset(token)
         os.close(handle)
 
 

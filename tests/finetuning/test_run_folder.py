@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from tf_longformer.errors import CheckpointError
 from tf_longformer.finetuning import callbacks
 from tf_longformer.finetuning.fine_tune import CURVE
 from tf_longformer.finetuning.fine_tune import METRICS
+from tf_longformer.finetuning.fine_tune import _Run
 from tf_longformer.finetuning.fine_tune import fine_tune
 from tf_longformer.finetuning.training_state import FILE_NAME
 from tf_longformer.loading import Checkpoint
@@ -31,6 +33,9 @@ pytestmark = [
 ]
 needs_links = pytest.mark.skipif(
     sys.platform == "win32", reason="links need a privilege there"
+)
+needs_locks = pytest.mark.skipif(
+    sys.platform == "win32", reason="folders have no locks there"
 )
 CANARY = b"CANARY: a key of somebody's"
 
@@ -135,6 +140,46 @@ def test_a_state_is_kept_until_training_begins(given, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(given, overwrite=True)
     assert not state.exists()
+
+
+@needs_locks
+def test_two_runs_in_one_folder(given, older):
+    held, leave = threading.Event(), threading.Event()
+
+    def other():
+        with atomic.locked(given.output):
+            held.set()
+            leave.wait()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    held.wait()
+    try:
+        with pytest.raises(TimeoutError, match="one process at a time"):
+            run(given, overwrite=True)
+    finally:
+        leave.set()
+        thread.join()
+    assert contents(given.output) == older
+
+
+@needs_locks
+def test_another_run_has_gone_on_meanwhile(given, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            run(given)
+    load = _Run._load_model
+
+    def load_late(self, base):
+        monkeypatch.setattr(_Run, "_load_model", load)
+        run(given, resume=True)
+        return load(self, base)
+
+    monkeypatch.setattr(_Run, "_load_model", load_late)
+    with pytest.raises(ValueError, match="has gone on with meanwhile"):
+        run(given, resume=True)
+    assert json.loads((given.output / METRICS).read_text())
 
 
 WRITTEN = [

@@ -9,6 +9,7 @@ import importlib.util
 import json
 import math
 from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from typing import NamedTuple
@@ -154,6 +155,7 @@ def fine_tune(
         NonFiniteLoss: if the loss becomes infinite or not a number.
         OSError: if a file can't be read or written; the last model and state
             that were saved stay.
+        TimeoutError: if another run, or a save, writes to the output.
         ValueError: for arguments that don't fit one another, the model, or
             those of other workers.
         WorkerLost: if another worker ends before the run does.
@@ -549,6 +551,36 @@ class _Run:
 
     def train(self, verbose: int) -> Result:
         """Trains from where the run stands to its end."""
+        with contextlib.ExitStack() as stack:
+            with self.workers.failing_together():
+                if self.workers.is_chief:
+                    stack.enter_context(self._alone())
+            return self._train(verbose)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps other runs out of the output until this one ends.
+
+        Raises:
+            OSError: if the folder can't be made.
+            TimeoutError: if another run writes to it.
+            ValueError: if another run has written to it since it was read.
+        """
+        self.output.mkdir(parents=True, exist_ok=True)
+        with atomic.locked(self.output, seconds=0):
+            steps = [
+                facts and facts["step"]
+                for facts in (self.facts, self._find_state())
+            ]
+            if steps[0] != steps[1]:
+                raise ValueError(
+                    "A folder is written by one run at a time. Received: "
+                    f"{self.output}, which another run has gone on with "
+                    "meanwhile. Begin again."
+                )
+            yield
+
+    def _train(self, verbose: int) -> Result:
         given = self.given
         keep = self._make_keep_best()
         done = 0
@@ -563,7 +595,6 @@ class _Run:
             self.say(f"resumed at step {done // given.accumulate:,}")
         self._compare_workers(done)
         if self.workers.is_chief:
-            self.output.mkdir(parents=True, exist_ok=True)
             if self.facts is None:
                 # That of an older run, kept until nothing can be wrong any
                 # more; a run that is resumed must not go on from it.
