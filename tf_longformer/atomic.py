@@ -45,6 +45,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from types import MappingProxyType
+from typing import BinaryIO
 from typing import NamedTuple
 from typing import TypeVar
 
@@ -251,40 +252,22 @@ def _names_within(staging: Path) -> Iterator[str]:
             yield file.relative_to(staging).as_posix()
 
 
-# Folders that this thread keeps other writers out of.
-_LOCKED: ContextVar[frozenset[Path]] = ContextVar(
-    "_LOCKED", default=frozenset()
-)
-
-
 @contextlib.contextmanager
-def locked(folder: Path, seconds: float = _LOCK_SECONDS) -> Iterator[None]:
-    """Keeps other writers out of a folder; one that is killed lets go of it.
-
-    What is saved to the folder within the block is let through.
-
-    Args:
-        folder: the folder.
-        seconds: float, how long to wait for another process. Defaults to
-            some minutes, longer than any save takes.
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps writers out of a folder; one that is killed lets go of it.
 
     Raises:
         OSError: if the folder can't be opened.
-        TimeoutError: if another process writes to it all that time.
+        TimeoutError: if another process writes to it for minutes.
     """
     try:
         import fcntl
     except ImportError:  # Windows
         yield
         return
-    key = folder.resolve()
-    if key in _LOCKED.get():
-        yield
-        return
     handle = os.open(folder, os.O_RDONLY)
-    token = _LOCKED.set(_LOCKED.get() | {key})
     try:
-        end = time.monotonic() + seconds
+        end = time.monotonic() + _LOCK_SECONDS
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -302,8 +285,35 @@ def locked(folder: Path, seconds: float = _LOCK_SECONDS) -> Iterator[None]:
                 break
         yield
     finally:
-        _LOCKED.reset(token)
         os.close(handle)
+
+
+def lock_file(file: BinaryIO, path: Path) -> bool:
+    """Keeps other processes from a file until it is closed.
+
+    A process that is killed lets go of it. Windows and some file systems have
+    no such locks; there it does nothing.
+
+    Args:
+        file: the open file.
+        path: the path by which it was opened.
+
+    Returns:
+        Whether the file is this process's: no other one has locked it, or has
+        renamed or removed it since it was opened.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    except OSError:
+        # A file system without locks.
+        return True
 
 
 def find(folder: Path, name: str, is_named: bool = False) -> Path | None:

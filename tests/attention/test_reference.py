@@ -8,7 +8,7 @@ from tf_longformer import attention
 
 @pytest.mark.parametrize("slots", [None, 23, 100])
 @pytest.mark.parametrize("share", [None, 0.0, 0.2, 1.0])
-@pytest.mark.parametrize("radius", [1, 3, 20])
+@pytest.mark.parametrize("radius", [1, 3, 20, 2**16])
 def test_the_paths_agree(radius, share, slots):
     rng = np.random.default_rng(radius)
     batch, heads, seq, depth = 2, 3, 23, 5

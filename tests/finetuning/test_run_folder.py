@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,8 @@ from tf_longformer.finetuning.fine_tune import METRICS
 from tf_longformer.finetuning.fine_tune import _Run
 from tf_longformer.finetuning.fine_tune import fine_tune
 from tf_longformer.finetuning.training_state import FILE_NAME
+from tf_longformer.finetuning.training_state import LOCK
+from tf_longformer.finetuning.training_state import only_run
 from tf_longformer.loading import Checkpoint
 
 pytestmark = [
@@ -143,24 +145,42 @@ def test_a_state_is_kept_until_training_begins(given, tmp_path, monkeypatch):
 
 
 @needs_locks
-def test_two_runs_in_one_folder(given, older):
-    held, leave = threading.Event(), threading.Event()
+def test_two_runs_in_one_folder(given, older, monkeypatch):
+    """The second is told, whether or not it is there before the first."""
+    message = "written by one run at a time"
+    check = _Run._check_output
 
-    def other():
+    def check_early(self):
+        check(self)
+        stack.enter_context(only_run(given.output))
+
+    with contextlib.ExitStack() as stack:
+        with monkeypatch.context() as patch:
+            patch.setattr(_Run, "_check_output", check_early)
+            with pytest.raises(ValueError, match=message):
+                run(given, overwrite=True)
+        with pytest.raises(ValueError, match=message):
+            run(given, overwrite=True, train=given.output / "not read yet")
+        # Others may come and go.
         with atomic.locked(given.output):
-            held.set()
-            leave.wait()
-
-    thread = threading.Thread(target=other)
-    thread.start()
-    held.wait()
-    try:
-        with pytest.raises(TimeoutError, match="one process at a time"):
-            run(given, overwrite=True)
-    finally:
-        leave.set()
-        thread.join()
+            assert contents(given.output) == {**older, LOCK: b""}
     assert contents(given.output) == older
+
+
+@needs_links
+def test_a_lock_that_is_a_link(given, tmp_path):
+    given.output.mkdir()
+    (given.output / LOCK).symlink_to(tmp_path / "made")
+    with pytest.raises(ValueError, match="a file of its own"):
+        run(given, overwrite=True)
+    assert not (tmp_path / "made").exists()
+
+
+def test_what_a_killed_run_leaves(given):
+    given.output.mkdir()
+    (given.output / LOCK).touch()
+    run(given)
+    assert not (given.output / LOCK).exists()
 
 
 @needs_locks

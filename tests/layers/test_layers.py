@@ -302,6 +302,26 @@ def test_a_window_wider_than_any_sequence(window):
     np.testing.assert_allclose(traced.predict(x), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("globals_", [None, [[1] + [0] * 19]])
+def test_attentions_of_a_window_wider_than_the_sequence(globals_):
+    x = np.random.default_rng(0).normal(size=(1, 20, 8)).astype("float32")
+    layer = TFLongformerSelfAttention(2, attention_window=64)
+    arguments = dict(global_attention_mask=globals_, output_attentions=True)
+    _, expected, rows = layer(x, **arguments)
+    wide = TFLongformerSelfAttention(2, attention_window=2**15)
+    wide.build(x.shape)
+    wide.set_weights(layer.get_weights())
+    _, found, others = wide(x, **arguments)
+    columns = expected.shape[3] - 65
+    assert found.shape[3] == columns + 2**15 + 1
+    first = 2**14 - 32 + columns
+    inside = [*range(columns), *range(first, first + 65)]
+    np.testing.assert_allclose(found.numpy()[..., inside], expected, atol=1e-6)
+    assert np.isclose(found.numpy().sum(), expected.numpy().sum())
+    if globals_ is not None:
+        np.testing.assert_allclose(others, rows, atol=1e-6)
+
+
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_a_row_that_is_taken_often_takes_one_step(policy):
     """Of Adam's first step each part is as long as the learning rate."""

@@ -29,9 +29,9 @@ from tf_longformer.attention.shapes import take_tokens
 # Queries of a block. So many scores stay in the cache of a CPU; see
 # benchmarks/README.md for the measurements.
 BLOCK = 128
-# With a larger radius, blocks attend to the whole sequence, masked, where its
-# length isn't known when the graph is made. Otherwise training would pad the
-# keys by the window, however short the sequence turns out to be.
+# Where the sequence's length isn't known when the graph is made, the backward
+# pass pads the keys by the window, however short the sequence turns out to be.
+# With a larger radius its blocks attend to the whole sequence, masked, instead.
 WIDEST_RADIUS = 2**13
 
 
@@ -84,8 +84,18 @@ class Blocking(NamedTuple):
         return slice_axis(x, 0, self.seq, axis=1)
 
 
-def cut_into_blocks(radius: int, seq: Any, roles: TokenRoles) -> Blocking:
-    """Returns how a sequence of `seq` tokens, an int or tensor, is cut."""
+def cut_into_blocks(
+    radius: int, seq: Any, roles: TokenRoles, backward: bool
+) -> Blocking:
+    """Returns how a sequence is cut.
+
+    Args:
+        radius: int >= 1.
+        seq: tokens, an int or tensor.
+        roles: `TokenRoles`.
+        backward: bool, whether for the backward pass, or a forward pass
+            with dropout, whose blocks must be the same.
+    """
     has_globals = roles.max_globals is not None
     block = BLOCK
     blocks = ceil_div(seq, block)
@@ -94,7 +104,9 @@ def cut_into_blocks(radius: int, seq: Any, roles: TokenRoles) -> Blocking:
         blocking = Blocking(
             radius, seq, block, blocks, keys, False, has_globals
         )
-        return blocking.seeing_all() if radius > WIDEST_RADIUS else blocking
+        if backward and radius > WIDEST_RADIUS:
+            return blocking.seeing_all()
+        return blocking
     # Even blocks: the last one is padded by less than there are blocks.
     block = ceil_div(seq, max(blocks, 1))
     keys = block + 2 * radius

@@ -61,6 +61,7 @@ def attend_by_reference(
     outer, dtype = value.dtype, score_dtype(query.dtype)
     batch, heads, seq, head_dim = ops.shape(query)
     heads = query.shape[1]
+    radius = _reach(radius, seq)
     value = ops.cast(value, dtype)
     # [batch * heads, blocks, block, 3 * block], and columns in their place
     weights, column_weights = _window_weights(query, key, roles, radius)
@@ -116,6 +117,8 @@ def attention_probabilities(
     """
     dtype = score_dtype(query.dtype)
     batch, heads, seq, _ = ops.shape(query)
+    beyond = radius - _reach(radius, seq)
+    radius -= beyond
     weights, column_weights = _window_weights(query, key, roles, radius)
     block = max(radius, _LEAST_BLOCK)
     blocks, keys = ceil_div(seq, block), 3 * block
@@ -135,6 +138,8 @@ def attention_probabilities(
         return slice_axis(x, 0, seq, axis=2)
 
     local = by_token(weights)
+    if beyond:
+        local = pad_axis(local, beyond, beyond, axis=3)
     if column_weights is not None:
         local = ops.concatenate([by_token(column_weights), local], axis=3)
     local = local * per_token(roles.is_local, dtype)
@@ -146,6 +151,11 @@ def attention_probabilities(
     # [batch, heads, columns, seq] to [batch, heads, seq, columns]
     global_ = ops.swapaxes(_global_weights(query, key, roles), 2, 3)
     return local, global_ * ops.cast(per_key(used), dtype)
+
+
+def _reach(radius: int, seq: Any) -> int:
+    """Returns the radius, no larger than a sequence of known length needs."""
+    return min(radius, max(seq, 1)) if isinstance(seq, int) else radius
 
 
 def _window_weights(

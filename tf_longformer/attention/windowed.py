@@ -100,7 +100,9 @@ def _forward(
     The latter is needed only where there are chunks. It is `None` without
     columns, and zeros of no meaning where these hold all global tokens.
     """
-    blocking = cut_into_blocks(radius, ops.shape(query)[2], roles)
+    blocking = cut_into_blocks(
+        radius, ops.shape(query)[2], roles, backward=dropout is not None
+    )
     if dropout is not None:
         dropout = dropout.wait_for(query)
 

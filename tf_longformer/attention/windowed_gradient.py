@@ -61,7 +61,9 @@ def windowed_gradients(
     """
     # Worked out again: XLA takes what the forward pass hands over for values,
     # and would compile again for each length.
-    blocking = cut_into_blocks(radius, ops.shape(query)[2], roles)
+    blocking = cut_into_blocks(
+        radius, ops.shape(query)[2], roles, backward=True
+    )
     if dropout is not None:
         dropout = dropout.wait_for(upstream)
     sources = [wait_for(x, upstream) for x in (query, key, value)]

@@ -14,9 +14,6 @@ from tf_longformer import atomic
 from tf_longformer import folders
 from tf_longformer.data.records import Place
 
-if sys.platform != "win32":
-    import fcntl
-
 _BLOCK = 2**20
 
 
@@ -171,21 +168,7 @@ class ResumableOutput:
 
     def _lock(self) -> None:
         """Locks the file until it is closed."""
-        if sys.platform == "win32":
-            return
-        mine = False
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Before it was locked, another run may have renamed the file.
-            mine = os.path.samestat(
-                os.fstat(self._file.fileno()), self._partial.stat()
-            )
-        except (BlockingIOError, FileNotFoundError):
-            pass
-        except OSError:
-            # Some file systems have no locks.
-            return
-        if not mine:
+        if not atomic.lock_file(self._file, self._partial):
             raise ValueError(
                 "A file can be written by one run at a time. Received: "
                 f"{self._path}, which another one is writing. Wait for that, "

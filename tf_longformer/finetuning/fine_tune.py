@@ -155,9 +155,8 @@ def fine_tune(
         NonFiniteLoss: if the loss becomes infinite or not a number.
         OSError: if a file can't be read or written; the last model and state
             that were saved stay.
-        TimeoutError: if another run, or a save, writes to the output.
         ValueError: for arguments that don't fit one another, the model, or
-            those of other workers.
+            those of other workers; if another run writes to the output.
         WorkerLost: if another worker ends before the run does.
     """
     _check(arguments)
@@ -266,7 +265,9 @@ class _Run:
         # Others may come when the first has begun to write.
         if not self.workers.is_chief:
             return None
-        if self.output.is_dir() and any(self.output.iterdir()):
+        if self.output.is_dir() and any(
+            path.name != training_state.LOCK for path in self.output.iterdir()
+        ):
             if not (given.overwrite or given.resume):
                 raise FileExistsError(
                     "The output must be a new folder, or an empty one. "
@@ -284,6 +285,10 @@ class _Run:
         if not self.workers.is_chief:
             return
         save.check_target(self.output, "safetensors")
+        if self.output.is_dir():
+            # Again when training begins: until then the folder may be missing.
+            with training_state.only_run(self.output):
+                pass
         for name in _LOGS if self.given.tensorboard else ():
             path = self.output / name
             if not folders.is_own_folder_or_missing(path):
@@ -562,12 +567,12 @@ class _Run:
         """Keeps other runs out of the output until this one ends.
 
         Raises:
-            OSError: if the folder can't be made.
-            TimeoutError: if another run writes to it.
-            ValueError: if another run has written to it since it was read.
+            OSError: if the folder can't be made or written to.
+            ValueError: if another run writes to it, or has done so since it
+                was read.
         """
         self.output.mkdir(parents=True, exist_ok=True)
-        with atomic.locked(self.output, seconds=0):
+        with training_state.only_run(self.output):
             steps = [
                 facts and facts["step"]
                 for facts in (self.facts, self._find_state())

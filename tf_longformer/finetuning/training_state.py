@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import keras
 import numpy as np
 
 from tf_longformer import atomic
+from tf_longformer import folders
 from tf_longformer.checkpoints.files import safetensors_file
 from tf_longformer.checkpoints.files.tensor_file import Tensor
 from tf_longformer.errors import CheckpointError
@@ -19,6 +22,39 @@ from tf_longformer.errors import shown
 from tf_longformer.training.fit import build_optimizer
 
 FILE_NAME = "training_state.safetensors"
+LOCK = "training_state.lock"
+
+
+@contextlib.contextmanager
+def only_run(folder: Path) -> Iterator[None]:
+    """Keeps other runs out of a folder; one that is killed lets go of it.
+
+    Windows and some file systems have no locks; there it does nothing.
+
+    Raises:
+        OSError: if the folder can't be written to.
+        ValueError: if another run has it, or the lock's file is a link.
+    """
+    path = folder / LOCK
+    if not folders.is_own_file_or_missing(path):
+        raise ValueError(
+            "A folder must have a file of its own for the lock of a run. "
+            f"Received: {shown(str(path))}, which is a link or no file. Remove "
+            "it."
+        )
+    with open(path, "ab") as file:
+        if not atomic.lock_file(file, path):
+            raise ValueError(
+                "A folder is written by one run at a time. Received: "
+                f"{shown(str(folder))}, which another one is writing to. Wait "
+                "for that, or give another folder."
+            )
+        try:
+            yield
+        finally:
+            # Windows removes no file that is open.
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def save_state(path: Path, model: Any, facts: Mapping[str, Any]) -> None:
