@@ -136,6 +136,10 @@ class Unsteady(ValueError):
     """Files are replaced all the time, so that none of one save are read."""
 
 
+class Replaced(ValueError):
+    """What a reader has just found is gone: `of_one_save` has it read again."""
+
+
 class Replacement:
     """New files of a folder, while they are written.
 
@@ -351,7 +355,8 @@ def of_one_save(
     Args:
         find: function from a file's name to its path, or to `None`.
         read: function of such a function, which reads the files that it
-            finds. What it opens and reads later is of the same save.
+            finds. What it opens and reads later is of the same save. It
+            raises `Replaced` if what was there a moment ago isn't.
 
     Returns:
         What `read` returns.
@@ -376,6 +381,8 @@ def of_one_save(
         seen.clear()
         try:
             result = read(note)
+        except Replaced:
+            pass
         except (OSError, ValueError):
             # A file that is being written to looks the same for a moment.
             time.sleep(_TICK_SECONDS)
@@ -388,7 +395,7 @@ def of_one_save(
         time.sleep(_PAUSE_SECONDS)
     raise Unsteady(
         "The files of a folder must be those of one save. Received: "
-        f"{', '.join(seen)}, which another process replaced during each of "
+        f"{', '.join(seen) or 'files'}, which another process replaced during each of "
         f"{_MOST_READS} attempts to read them. Read a copy, or save less often."
     )
 

@@ -149,7 +149,9 @@ def load_version(
         version = find_version(folder)
         found = [note(str(path)) for path in _files_of(version.path)]
         if not any(found):
-            raise _damaged(version.path, "its files are gone")
+            # Whoever waits to replace it comes right behind `find_version`,
+            # so that this may happen many times in a row.
+            raise atomic.Replaced(str(version.path))
         return version, LoadedModel(version.path), also(version)
 
     return atomic.of_one_save(find, read)
