@@ -395,8 +395,9 @@ def of_one_save(
         time.sleep(_PAUSE_SECONDS)
     raise Unsteady(
         "The files of a folder must be those of one save. Received: "
-        f"{', '.join(seen) or 'files'}, which another process replaced during each of "
-        f"{_MOST_READS} attempts to read them. Read a copy, or save less often."
+        f"{', '.join(seen) or 'files'}, which another process replaced during "
+        f"each of {_MOST_READS} attempts to read them. Read a copy, or save "
+        "less often."
     )
 
 

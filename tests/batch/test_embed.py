@@ -154,6 +154,19 @@ def test_projections(model, folder, tmp_path, monkeypatch):
     assert len(read(spans)[-1]["spans"][0]["embedding"]) == 5
 
 
+def test_spans_of_a_model_that_takes_the_first_token(
+    model, folder, tmp_path, capsys
+):
+    source = tmp_path / "checkpoint"
+    save_sentence_transformer(model, small.tokenizer(), source, pooling="cls")
+    shutil.copy(folder / "in.jsonl", tmp_path)
+    spans = tmp_path / "spans.jsonl"
+    assert run(tmp_path, spans, "--spans", "sentences") == 2
+    assert "Add --pooling mean" in " ".join(capsys.readouterr().err.split())
+    more = "--spans", "sentences", "--pooling", "mean"
+    assert run(tmp_path, spans, *more) == 0
+
+
 def test_the_header_has_one_size():
     rows = NumpyRows("embedding", 384)
     assert len({len(rows.header(n)) for n in (0, 9, 10**6, 10**12)}) == 1

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 from tf_longformer.checkpoints.doctor import find_problems
 from tf_longformer.checkpoints.locate import locate
+from tf_longformer.cli.app import main
 from tf_longformer.errors import CheckpointError
 
 HEAD = "ForQuestionAnswering"
@@ -93,6 +94,34 @@ def test_windows_of_one_side(hf, tmp_path):
     )
     (problem,) = find_problems(locate(folder))
     assert "AllenAI's, of one side (4 and 8); they are read as 8 and" in problem
+
+
+ENCODER = {"attention_window": None, "model_type": "bert"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, r"of which a Longformer can be made: .*convert"),
+        ({"is_decoder": True}, r"no Longformer can be made\. .*is_decoder"),
+        (
+            {"model_type": "electra", "embedding_size": 3},
+            r"no Longformer can be made\. .*embedding_size=3",
+        ),
+    ],
+)
+def test_encoders_for_short_texts(hf, tmp_path, capsys, fields, message):
+    folder = files.copy(
+        hf / HEAD / "safetensors", tmp_path / "x", **{**ENCODER, **fields}
+    )
+    (problem,) = find_problems(locate(folder))
+    assert re.search(message, problem)
+    # It is all that `info` says, without advice that no command can take.
+    with pytest.raises(SystemExit, match="2"):
+        main(["info", str(folder)])
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert " ".join(err.split()) == f"error: {' '.join(problem.split())}"
 
 
 # Changes of the tensors, fields of the config, and what is to be said.

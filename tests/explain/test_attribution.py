@@ -85,6 +85,26 @@ def test_parts_cover_all_tokens(tokenizer, most):
         assert texts[-1].strip() == "One more."
 
 
+def test_short_sentences_stay_where_there_is_room(tokenizer):
+    text = "He left. The small red fox saw a dog of old Anna Berg. " * 20
+    (window,), _ = cut_into_windows(
+        tokenizer, [text], max_length=2000, stride=0
+    )
+    assert len(find_parts(text, window, 64)) >= 40
+    assert len(find_parts(text, window, 30)) <= 30
+
+
+def test_a_model_that_computes_nan_is_refused(known_model, tokenizer):
+    kernel = known_model.longformer.encoder.blocks[0].intermediate.kernel
+    before = kernel.numpy()
+    kernel.assign(before * np.nan)
+    try:
+        with pytest.raises(ValueError, match="NaN or infinity"):
+            explain(known_model, tokenizer, TEXT)
+    finally:
+        kernel.assign(before)
+
+
 def test_a_document_without_a_token_is_refused(known_model, tokenizer):
     with pytest.raises(ValueError, match="`text` must have a token"):
         explain(known_model, tokenizer, "")

@@ -63,8 +63,9 @@ def test_command(run, folder, tmp_path, as_file):
         ([TEXT, "--html", "{tmp}"], "is a folder"),
         ([TEXT, "--model", "{tmp}/none"], "none"),
         (["{tmp}/latin.txt"], "UTF-8"),
-        ([TEXT, "--global-attention", "some"], "'none', 'cls'"),
+        ([TEXT, "--global-attention", "some"], "--global-attention"),
         ([TEXT, "--sentences", "0"], "--sentences"),
+        ([TEXT, "--word", "fox"], "takes label. Received: word"),
     ],
 )
 def test_bad_input(run, folder, tmp_path, arguments, message):

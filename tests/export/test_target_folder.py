@@ -1,7 +1,9 @@
 import os
+import threading
 
 import pytest
 
+from tf_longformer.export.target_folder import check_replaceable
 from tf_longformer.export.target_folder import new_folder
 
 
@@ -101,3 +103,24 @@ def test_only_exports_are_replaced(tmp_path, inside):
         with new_folder(tmp_path / "model", overwrite=True):
             raise AssertionError("must not begin")
     assert path.read_text() == "mine"
+
+
+def test_another_export_takes_the_folder_away(tmp_path):
+    """A folder that is there or gone is no file, whenever that is asked."""
+    path, away = tmp_path / "1", tmp_path / "away"
+    path.mkdir()
+    done = threading.Event()
+
+    def rename():
+        while not done.is_set():
+            path.rename(away)
+            away.rename(path)
+
+    other = threading.Thread(target=rename)
+    other.start()
+    try:
+        for _ in range(10_000):
+            check_replaceable(path, overwrite=True)
+    finally:
+        done.set()
+        other.join()

@@ -110,6 +110,12 @@ def test_vectors_of_spans(model, tokenizer):
     ]
 
 
+@pytest.mark.parametrize("length", [3, 4, 5])
+def test_windows_of_hardly_a_token(model, tokenizer, length):
+    found = embed(model, tokenizer, "the dog saw", max_length=length)
+    assert np.isclose(np.linalg.norm(found), 1)
+
+
 def test_what_has_no_vector(model, tokenizer):
     for wrong, error, message in (
         ({"texts": 3}, TypeError, "string or a list of strings"),

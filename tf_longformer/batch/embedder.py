@@ -53,6 +53,14 @@ class Embedder(CheckpointPredictor):
             **read_options(location),
             **self._given,
         }
+        pooling = self.options.get("pooling", "mean")
+        if "spans" in self.options and pooling != "mean":
+            raise ValueError(
+                "The vectors of spans are means of their tokens. Received: "
+                f"spans of a model whose vectors are pooled by {pooling!r}. "
+                'Add --pooling mean if you want means (`pooling="mean"`), or '
+                "leave the spans out."
+            )
         settings = super()._read_settings(location)
         if "projections" in self.options:
             # JSON knows no arrays.

@@ -85,11 +85,7 @@ def problems_of(
         config = LongformerConfig.from_dict(fields)
     except (TypeError, ValueError):
         if not found and str(fields.get("model_type")) in FAMILIES:
-            found.append(
-                f"It is an encoder for short texts ({fields['model_type']}), "
-                "of which a Longformer can be made: `tf-longformer convert "
-                f"{location.where} FOLDER --max-tokens 4096`."
-            )
+            found.append(_what_to_make_of_it(location, fields))
         return [*found, *_problems_of_vectors(location)]
     return [
         *found,
@@ -103,6 +99,18 @@ def problems_of(
             else _problems_of_weights(open_file(config), fields, config)
         ),
     ]
+
+
+def _what_to_make_of_it(location: Location, fields: Mapping[str, Any]) -> str:
+    what = f"It is an encoder for short texts ({fields['model_type']})"
+    try:
+        LongformerConfig.from_dict(fields, attention_window=2)
+    except (TypeError, ValueError) as error:
+        return f"{what}, of which no Longformer can be made. {error}"
+    return (
+        f"{what}, of which a Longformer can be made: `tf-longformer convert "
+        f"{location.where} FOLDER --max-tokens 4096`."
+    )
 
 
 def _problems_of_kind(

@@ -110,6 +110,8 @@ def explain(
             f"{html}, which is a folder. Name a file in it, such as "
             f"{html / 'page.html'}."
         )
+    # Now, and not when all is worked out.
+    html.parent.mkdir(parents=True, exist_ok=True)
     import_backend()
     from tf_longformer.explain import explain as explain_document
     from tf_longformer.loading import Checkpoint

@@ -50,11 +50,12 @@ def info(
     location = locate(checkpoint, subfolder, revision=revision)
     try:
         found = describe(location)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError) as error:
+        problems = [] if as_json else find_problems(location)
+        if not problems:
+            raise
         # It is no Longformer: what it is says more than the first error.
-        if not as_json:
-            _print_problems(find_problems(location))
-        raise
+        raise ValueError(" ".join(problems)) from error
     if as_json:
         import dataclasses
 

@@ -58,7 +58,7 @@ def find_parts(text: str, window: Window, most: int) -> list[Part]:
             pieces.append(begin)
             begin = _word_before(window.words[tokens], begin + _LONGEST, begin)
         pieces.append(begin)
-    least = -(-len(tokens) // most)
+    least = -(-len(tokens) // most) if len(pieces) > most else 0
     joined: list[int] = []
     for begin in pieces:
         if not joined or begin - joined[-1] >= least:

@@ -15,6 +15,7 @@ from keras import ops
 
 from tf_longformer import atomic
 from tf_longformer.data.windows import Window
+from tf_longformer.errors import shown
 from tf_longformer.explain.attention_summary import LayerSummary
 from tf_longformer.explain.attention_summary import passage_size
 from tf_longformer.explain.attention_summary import summarize_layer
@@ -26,6 +27,7 @@ from tf_longformer.explain.page import make_page
 from tf_longformer.explain.targets import LOG_ODDS
 from tf_longformer.explain.targets import Target
 from tf_longformer.heads import resolve
+from tf_longformer.inputs.default_globals import KINDS
 from tf_longformer.tasks import steps
 
 
@@ -207,8 +209,9 @@ def explain(
     Raises:
         TypeError: for a text that is none.
         ValueError: for a label, word or kind of global tokens that there
-            isn't, a question or choices that are missing, a text without a
-            token, or a window of impossible size.
+            isn't, a question or choices that are missing, an argument that
+            the head doesn't use, a text without a token, a window of
+            impossible size, or a model that computes NaN or infinity.
     """
     if not isinstance(text, str):
         raise TypeError(
@@ -216,6 +219,14 @@ def explain(
             f"{type(text).__name__}. Call `explain` for each document."
         )
     steps.check_counts(max_sentences=max_sentences)
+    find_target = resolve(model.head_record.explain)
+    _check_arguments(
+        model,
+        find_target,
+        global_tokens,
+        {"question": question, "choices": choices}
+        | {"label": label, "word": word},
+    )
     document = Document(
         model,
         tokenizer,
@@ -233,10 +244,14 @@ def explain(
             "longer one."
         )
     show = progress or (lambda name, done, total: None)
-    find_target = resolve(model.head_record.explain)
     target = find_target(document) if find_target is not None else None
     window = document.windows[0] if target is None else target.window
     encoded = document.encode(window)
+    if not np.isfinite(ops.convert_to_numpy(encoded.states[-1])).all():
+        raise ValueError(
+            "What a model computes must be finite. Received: NaN or infinity "
+            "in its hidden states. Check its weights, and load it in float32."
+        )
     config = model.config
     seq = len(window.ids)
     passage = passage_size(
@@ -266,6 +281,33 @@ def explain(
         total_tokens=max(w.last for w in document.windows),
         prediction=prediction,
     )
+
+
+def _check_arguments(
+    model: Any,
+    find_target: Any,
+    global_tokens: str | None,
+    given: dict[str, Any],
+) -> None:
+    """Raises for arguments that would have no effect, or are none."""
+    if global_tokens is not None and global_tokens not in KINDS:
+        raise ValueError(
+            "`global_tokens` (--global-attention) must be one of "
+            f"{', '.join(KINDS)}. Received: {shown(global_tokens)}. Correct "
+            "it, or leave it out for the model's own."
+        )
+    used = getattr(find_target, "used", given)
+    idle = [
+        name
+        for name, value in given.items()
+        if value is not None and name not in used
+    ]
+    if idle:
+        raise ValueError(
+            f"For {type(model).__name__}, `explain` takes "
+            f"{' and '.join(used) or 'the text alone'}. Received: "
+            f"{', '.join(idle)}. Leave that out, or load another head."
+        )
 
 
 def _predict(

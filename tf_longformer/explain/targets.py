@@ -62,6 +62,17 @@ class Target:
     span: tuple[int, int] | None = None
 
 
+def _uses(*names: str) -> Callable[[Any], Any]:
+    """Says which arguments of `explain` a function reads; it refuses others."""
+
+    def mark(function: Any) -> Any:
+        function.used = names
+        return function
+
+    return mark
+
+
+@_uses("label")
 def label_target(document: Document) -> Target:
     """Sequence classification: the best label, or the one that is named."""
     config = document.model.config
@@ -88,6 +99,7 @@ def label_target(document: Document) -> Target:
     )
 
 
+@_uses("word", "label")
 def word_target(document: Document) -> Target:
     """Token classification: the label of a word.
 
@@ -130,6 +142,7 @@ def word_target(document: Document) -> Target:
     )
 
 
+@_uses("label")
 def mask_target(document: Document) -> Target:
     """Masked language model: the first mask's best token, or the one named."""
     tokenizer = document.tokenizer
@@ -175,6 +188,7 @@ def mask_target(document: Document) -> Target:
     )
 
 
+@_uses("question")
 def answer_target(document: Document) -> Target:
     """Question answering: the best span of all windows."""
     if document.question is None:
@@ -244,6 +258,7 @@ def answer_target(document: Document) -> Target:
     )
 
 
+@_uses("choices", "label")
 def choice_target(document: Document) -> Target:
     """Multiple choice: the best choice's own logit, or that of the named."""
     logits = np.array(
@@ -265,6 +280,7 @@ def choice_target(document: Document) -> Target:
     )
 
 
+@_uses("question")
 def similarity_target(document: Document) -> Target | None:
     """The bare model: the document's likeness to a question, if there is one.
 

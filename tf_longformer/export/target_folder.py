@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,7 +55,12 @@ def new_folder(path: str | os.PathLike, overwrite: bool) -> Iterator[Path]:
 def check_replaceable(path: str | os.PathLike, overwrite: bool) -> None:
     """Raises what `new_folder` would raise, before time is spent on tracing."""
     path = Path(path)
-    if os.path.lexists(path) and not path.is_dir():
+    # Asked once, as another export may take the folder away in between.
+    try:
+        is_folder = stat.S_ISDIR(os.stat(path).st_mode)
+    except FileNotFoundError:
+        is_folder = not path.is_symlink()
+    if not is_folder:
         raise FileExistsError(
             f"The target must be a folder. Received: {path}, which is a "
             "file, or a link to nothing. Give another path."

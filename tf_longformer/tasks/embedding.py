@@ -87,7 +87,7 @@ def embed(
         raise ValueError(
             f"`pooling` must be one of {', '.join(POOLINGS)}, and 'mean' for "
             f"spans. Received: {shown(pooling)}, spans={str(spans)[:60]}. "
-            "Leave it out for the mean."
+            "Pass pooling='mean'."
         )
     projected_width(projections, model.config.hidden_size)
     steps.check_counts(batch_size=batch_size)

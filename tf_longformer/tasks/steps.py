@@ -94,7 +94,12 @@ def cut(
             has no room for a text.
     """
     length = window_length(model, tokenizer, max_length)
-    stride = min(stride, length // (2 if questions is None else 4))
+    if questions is None:
+        # In the shortest windows there is no room for that.
+        room = length - tokenizer.num_special_tokens_to_add(pair=False)
+        stride = min(stride, length // 2, max(room - 1, 0))
+    else:
+        stride = min(stride, length // 4)
     windows, _ = cut_into_windows(
         tokenizer,
         texts,
