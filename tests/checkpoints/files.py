@@ -19,6 +19,7 @@ from tf_longformer.checkpoints import names
 from tf_longformer.checkpoints.locate import locate
 from tf_longformer.checkpoints.match import Matching
 from tf_longformer.checkpoints.match import match
+from tf_longformer.checkpoints.match import require_layers
 from tf_longformer.configuration import LongformerConfig
 
 HEADS = (
@@ -75,13 +76,11 @@ def load(folder: Path, head: str) -> tuple[Matching, dict]:
     location = locate(folder)
     fields, open_file = location.read()
     config = LongformerConfig.from_dict(fields)
+    file = open_file(config)
+    # As `from_pretrained` does, before there is anything for each layer.
+    require_layers(file, config)
     wanted = names.weights(config, heads.HEADS[f"Longformer{head}"])
-    matching = match(
-        wanted.values(),
-        open_file(config),
-        config,
-        fields.get("model_type"),
-    )
+    matching = match(wanted.values(), file, config, fields.get("model_type"))
     matching.require_complete()
     return matching, {w.path: array for w, array in matching.read()}
 
