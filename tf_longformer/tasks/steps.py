@@ -13,6 +13,7 @@ from keras import ops
 
 from tf_longformer.backend import common_size
 from tf_longformer.data.any_tokenizer import check_strings
+from tf_longformer.data.any_tokenizer import encode_texts
 from tf_longformer.data.windows import Window
 from tf_longformer.data.windows import cut_into_windows
 from tf_longformer.tasks.compiled import run_model
@@ -96,7 +97,8 @@ def cut(
     length = window_length(model, tokenizer, max_length)
     if questions is None:
         # In the shortest windows there is no room for that.
-        room = length - tokenizer.num_special_tokens_to_add(pair=False)
+        (nothing,) = encode_texts(tokenizer, [""])["input_ids"]
+        room = length - len(nothing)
         stride = min(stride, length // 2, max(room - 1, 0))
     else:
         stride = min(stride, length // 4)
