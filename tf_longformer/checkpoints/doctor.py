@@ -102,6 +102,7 @@ def problems_of(
 
 
 def _what_to_make_of_it(location: Location, fields: Mapping[str, Any]) -> str:
+    """Says of an encoder whether `convert` takes it, and if not, why."""
     what = f"It is an encoder for short texts ({fields['model_type']})"
     try:
         LongformerConfig.from_dict(fields, attention_window=2)

@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from tf_longformer import atomic
+from tf_longformer.data.global_masks import NAMES
 from tf_longformer.data.windows import Window
 from tf_longformer.errors import shown
 from tf_longformer.explain.attention_summary import LayerSummary
@@ -27,7 +28,6 @@ from tf_longformer.explain.page import make_page
 from tf_longformer.explain.targets import LOG_ODDS
 from tf_longformer.explain.targets import Target
 from tf_longformer.heads import resolve
-from tf_longformer.inputs.default_globals import KINDS
 from tf_longformer.tasks import steps
 
 
@@ -290,10 +290,10 @@ def _check_arguments(
     given: dict[str, Any],
 ) -> None:
     """Raises for arguments that would have no effect, or are none."""
-    if global_tokens is not None and global_tokens not in KINDS:
+    if global_tokens is not None and global_tokens not in NAMES:
         raise ValueError(
             "`global_tokens` (--global-attention) must be one of "
-            f"{', '.join(KINDS)}. Received: {shown(global_tokens)}. Correct "
+            f"{', '.join(NAMES)}. Received: {shown(global_tokens)}. Correct "
             "it, or leave it out for the model's own."
         )
     used = getattr(find_target, "used", given)

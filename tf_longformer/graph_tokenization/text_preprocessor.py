@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_longformer.data.global_masks import NAMES
 from tf_longformer.errors import shown
 from tf_longformer.graph_tokenization.dense_rows import Rows
 from tf_longformer.graph_tokenization.dense_rows import truncate
@@ -15,8 +16,6 @@ from tf_longformer.graph_tokenization.graph_tokenizer import GraphTokenizer
 from tf_longformer.graph_tokenization.graph_tokenizer import trim_spans
 from tf_longformer.tokenization import LongformerTokenizer
 from tf_longformer.tokenization import layout as layouts
-
-GLOBAL_ATTENTION = ("none", "cls", "question", "choices")
 
 
 @keras.saving.register_keras_serializable("tf_longformer")
@@ -98,7 +97,7 @@ class LongformerTextPreprocessor(keras.layers.Layer):
             )
         _check_choice("padding", padding, ("longest", "max_length"))
         _check_choice("truncation", truncation, layouts.TRUNCATIONS[:-1])
-        _check_choice("global_attention", global_attention, GLOBAL_ATTENTION)
+        _check_choice("global_attention", global_attention, NAMES)
         self._config = {
             "max_length": max_length,
             "padding": padding,

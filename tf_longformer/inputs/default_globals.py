@@ -17,8 +17,6 @@ from tf_longformer.configuration import LongformerConfig
 from tf_longformer.decoding import behind_separators
 from tf_longformer.errors import shown
 
-KINDS = ("none", "cls", "question", "choices")
-
 
 def default_global_mask(
     name: str, inputs: dict[str, Any], config: LongformerConfig
