@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
+import weakref
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
@@ -147,7 +148,7 @@ def take_rows(table: Any, ids: Any) -> Any:
 
     count, width = table.shape
 
-    @tf.custom_gradient
+    @_custom_gradient
     def take(table: Any) -> tuple:
         def gradient(upstream: Any) -> Any:
             # Sums of thousands need more digits than a bfloat16 has.
@@ -188,8 +189,8 @@ def custom_gradient(function: Callable[..., tuple]) -> Callable:
     Returns:
         Function of the same arguments that returns what comes first.
     """
-    if keras.backend.backend() != "jax":
-        return keras.ops.custom_gradient(function)
+    if keras.backend.backend() == "tensorflow":
+        return _custom_gradient(function)
     import jax
 
     def call(*arguments: Any) -> Any:
@@ -220,6 +221,55 @@ def custom_gradient(function: Callable[..., tuple]) -> Callable:
         return differentiable(traced.consts, *arguments)
 
     return call
+
+
+def _custom_gradient(function: Callable[..., tuple]) -> Callable:
+    """`tf.custom_gradient`, whose gradients live no longer than their graph."""
+    import tensorflow as tf
+
+    differentiable = tf.custom_gradient(function)
+
+    def call(*arguments: Any) -> Any:
+        result = differentiable(*arguments)
+        if not tf.executing_eagerly():
+            _end_with_graph(tf.nest.flatten(result)[0].op)
+        return result
+
+    return call
+
+
+def end_gradients_with_graph() -> None:
+    """Has custom gradients of the graph being built live no longer than it.
+
+    TensorFlow enters each call of `tf.custom_gradient` in a graph, Keras's own
+    for the sum over replicas too, into a table, where it stays for ever. It
+    holds all of the graph: tens of megabytes for each model that is trained.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    if not tf.executing_eagerly():
+        for op in tf.compat.v1.get_default_graph().get_operations():
+            if op.type == "IdentityN":
+                _end_with_graph(op)
+
+
+def _end_with_graph(op: Any) -> None:
+    """Has the operation hold its gradient, if it is a custom one."""
+    from tensorflow.python.framework import ops as framework
+
+    table = framework.gradient_registry._registry
+    try:
+        name = op.get_attr("_gradient_op_type").decode()
+    except ValueError:
+        return
+    if name not in table or hasattr(op, "custom_gradient"):
+        return
+    gradient = op.custom_gradient = table[name]["type"]
+    known = weakref.ref(gradient)
+    table[name]["type"] = lambda op, *upstream: known()(op, *upstream)
+    weakref.finalize(gradient, table.pop, name, None)
 
 
 def matmul_operand(x: Any, dtype: str) -> Any:
@@ -331,7 +381,7 @@ def _trace_in_tensorflow(function: Callable, like: Sequence[Any]) -> Callable:
 
     forward = _trace(run, like, call_as_one=True)
 
-    @tf.custom_gradient
+    @_custom_gradient
     def call(*tensors: Any) -> tuple:
         output, *kept = _call_graph(
             forward, [*tensors, *forward.captured_inputs]

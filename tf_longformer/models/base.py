@@ -20,6 +20,7 @@ import numpy as np
 from tf_longformer import hub
 from tf_longformer import losses
 from tf_longformer import old_keywords
+from tf_longformer.backend import end_gradients_with_graph
 from tf_longformer.backend import signature_function
 from tf_longformer.checkpoints import model_card
 from tf_longformer.checkpoints import save
@@ -931,7 +932,9 @@ class TFLongformerPreTrainedModel(KerasContract, TrainsOnReplicas, keras.Model):
     def train_step(self, *arguments: Any) -> Any:
         *state, data = arguments
         with compiled_adam(self):
-            return super().train_step(*state, keras_steps.ask_for_names(data))
+            logs = super().train_step(*state, keras_steps.ask_for_names(data))
+        end_gradients_with_graph()
+        return logs
 
     def test_step(self, *arguments: Any) -> Any:
         *state, data = arguments
