@@ -25,7 +25,7 @@ RANKS = {
     "list_arguments": 0,
     "old_keywords": 0,
     "backend": 0,
-    "keras_private": 0,
+    "keras_private": -1,
     "keras_registry": 2,
     "configuration": 1,
     "heads": 0,
@@ -108,6 +108,7 @@ TENSORFLOW = {
 # backend.
 TENSORFLOW_INSIDE = {
     "backend",
+    "keras_private",
     "tokenization.batch_encoding",
     "training.compiled_adam",
     "training.keras_steps",

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 import sys
-import weakref
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
 import keras
+
+from tf_longformer.keras_private import end_with_graph
 
 
 def has_only_cpus() -> bool:
@@ -232,44 +233,10 @@ def _custom_gradient(function: Callable[..., tuple]) -> Callable:
     def call(*arguments: Any) -> Any:
         result = differentiable(*arguments)
         if not tf.executing_eagerly():
-            _end_with_graph(tf.nest.flatten(result)[0].op)
+            end_with_graph(tf.nest.flatten(result)[0].op)
         return result
 
     return call
-
-
-def end_gradients_with_graph() -> None:
-    """Has custom gradients of the graph being built live no longer than it.
-
-    TensorFlow enters each call of `tf.custom_gradient` in a graph, Keras's own
-    for the sum over replicas too, into a table, where it stays for ever. It
-    holds all of the graph: tens of megabytes for each model that is trained.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return
-    import tensorflow as tf
-
-    if not tf.executing_eagerly():
-        for op in tf.compat.v1.get_default_graph().get_operations():
-            if op.type == "IdentityN":
-                _end_with_graph(op)
-
-
-def _end_with_graph(op: Any) -> None:
-    """Has the operation hold its gradient, if it is a custom one."""
-    from tensorflow.python.framework import ops as framework
-
-    table = framework.gradient_registry._registry
-    try:
-        name = op.get_attr("_gradient_op_type").decode()
-    except ValueError:
-        return
-    if name not in table or hasattr(op, "custom_gradient"):
-        return
-    gradient = op.custom_gradient = table[name]["type"]
-    known = weakref.ref(gradient)
-    table[name]["type"] = lambda op, *upstream: known()(op, *upstream)
-    weakref.finalize(gradient, table.pop, name, None)
 
 
 def matmul_operand(x: Any, dtype: str) -> Any:

@@ -1,12 +1,13 @@
-"""Names outside Keras's public API that we touch.
+"""Names outside the public API of Keras and TensorFlow that we touch.
 
-All of them are here, so that a new release of Keras is checked in one place.
+All of them are here, so that a new release is checked in one place.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import weakref
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -155,6 +156,40 @@ def resize_table(table: keras.layers.Embedding, rows: Any) -> None:
     """
     replace_variable(table, "_embeddings", rows)
     table.input_dim = len(rows)
+
+
+def end_gradients_with_graph() -> None:
+    """Has custom gradients of the graph being built live no longer than it.
+
+    TensorFlow enters each call of `tf.custom_gradient` in a graph, Keras's own
+    for the sum over replicas too, into a table, where it stays for ever. It
+    holds all of the graph: tens of megabytes for each model that is trained.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    if not tf.executing_eagerly():
+        for op in tf.compat.v1.get_default_graph().get_operations():
+            if op.type == "IdentityN":
+                end_with_graph(op)
+
+
+def end_with_graph(op: Any) -> None:
+    """Has the operation hold its gradient, if it is a custom one."""
+    from tensorflow.python.framework import ops as framework
+
+    table = framework.gradient_registry._registry
+    try:
+        name = op.get_attr("_gradient_op_type").decode()
+    except ValueError:
+        return
+    if name not in table or hasattr(op, "custom_gradient"):
+        return
+    gradient = op.custom_gradient = table[name]["type"]
+    known = weakref.ref(gradient)
+    table[name]["type"] = lambda op, *upstream: known()(op, *upstream)
+    weakref.finalize(gradient, table.pop, name, None)
 
 
 class TrainsOnReplicas:

@@ -26,20 +26,25 @@ _SHORTEST = 64
 Batch = tuple[Any, ...]
 
 
-def length_buckets(max_length: int, shortest: int = _SHORTEST) -> list[int]:
-    """Returns lengths that batches are padded to, each half of the next.
+def length_buckets(max_length: int) -> list[int]:
+    """Returns lengths that batches are padded to.
+
+    Two for each doubling: lengths of all magnitudes alike get 18 percent more
+    tokens by it, and one for each doubling would make that 39. XLA compiles a
+    program for each length, so that more aren't better.
 
     Args:
         max_length: int, the longest.
-        shortest: int, what all are at least, but for the longest.
 
     Returns:
-        Increasing list of ints.
+        Increasing list of ints: 64, 96, 128, 192... and the longest.
     """
-    lengths = [max_length]
-    while lengths[0] % 2 == 0 and lengths[0] // 2 >= shortest:
-        lengths.insert(0, lengths[0] // 2)
-    return lengths
+    lengths = []
+    length = _SHORTEST
+    while length < max_length:
+        lengths += [length, length + length // 2]
+        length *= 2
+    return [*(one for one in lengths if one < max_length), max_length]
 
 
 class Batches:

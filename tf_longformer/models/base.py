@@ -20,7 +20,6 @@ import numpy as np
 from tf_longformer import hub
 from tf_longformer import losses
 from tf_longformer import old_keywords
-from tf_longformer.backend import end_gradients_with_graph
 from tf_longformer.backend import signature_function
 from tf_longformer.checkpoints import model_card
 from tf_longformer.checkpoints import save
@@ -36,6 +35,7 @@ from tf_longformer.inputs.checks import check_shapes
 from tf_longformer.inputs.checks import check_values
 from tf_longformer.inputs.default_globals import default_global_mask
 from tf_longformer.keras_private import TrainsOnReplicas
+from tf_longformer.keras_private import end_gradients_with_graph
 from tf_longformer.layers.longformer_layer import KerasContract
 from tf_longformer.layers.main_layer import TFLongformerMainLayer
 from tf_longformer.memory import require_memory
