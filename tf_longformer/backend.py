@@ -231,9 +231,16 @@ def _custom_gradient(function: Callable[..., tuple]) -> Callable:
     differentiable = tf.custom_gradient(function)
 
     def call(*arguments: Any) -> Any:
+        if tf.executing_eagerly():
+            return differentiable(*arguments)
+        graph = tf.compat.v1.get_default_graph()
+        # In a branch of `tf.cond`, gradients may only use what is in it.
+        arguments = tuple(
+            x if getattr(x, "graph", None) is graph else tf.identity(x)
+            for x in arguments
+        )
         result = differentiable(*arguments)
-        if not tf.executing_eagerly():
-            end_with_graph(tf.nest.flatten(result)[0].op)
+        end_with_graph(tf.nest.flatten(result)[0].op)
         return result
 
     return call

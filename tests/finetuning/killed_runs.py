@@ -137,6 +137,7 @@ def check(folder: Path, kills: int, seed: int) -> int:
 
 
 def main() -> None:
+    sys.path.insert(0, str(TESTS))
     first, *rest = sys.argv[1:]
     if first == "--run":
         run(*map(Path, rest))

@@ -73,17 +73,17 @@ def test_gradients_live_as_long_as_a_graph_around_theirs(wrapped):
     layer = TFLongformerSelfAttention(num_heads=2, attention_window=8)
     x = tf.random.normal((2, 24, 16))
     mask = tf.ones((2, 24), tf.int32)
-    layer(x, mask)
+    layer(x, mask, mask)
 
     def call(x):
-        attend = lambda: layer(x, mask)  # noqa: E731
+        attend = lambda: layer(x, mask, mask)  # noqa: E731
         if wrapped == "function":
             return tf.function(attend)()
         if wrapped == "cond":
             return tf.cond(tf.reduce_sum(x) < 1e9, attend, lambda: x)
         return tf.while_loop(
             lambda n, x: n < 2,
-            lambda n, x: (n + 1, layer(x, mask)),
+            lambda n, x: (n + 1, layer(x, mask, mask)),
             (0, x),
         )[1]
 
