@@ -234,7 +234,7 @@ class Runner:
         checkout: Path = HERE.parent,
     ) -> Peer:
         """Starts a peer with the weights that the case needs."""
-        if "hf" in peer or peer == "ours":
+        if "hf" in peer or peer in ("ours", "ours_documents", "ours_texts"):
             case = {**case, "folder": str(self.checkpoint(case))}
         return Peer(self.pythons[environment], peer, case, checkout)
 

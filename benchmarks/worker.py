@@ -7,6 +7,7 @@ Reads a command a line from stdin and answers each with a line of JSON:
     time N      seconds of N calls
     save FILE   writes the output of a call there, answers {}
     peak        the process's peak memory in MiB, and that before the calls
+    traces      how often a training step was traced, where that is counted
 """
 
 from __future__ import annotations
@@ -86,6 +87,76 @@ def ours(case: dict):
     )
     x = {name: tf.constant(array) for name, array in inputs(case).items()}
     return lambda: np.asarray(tf.cast(call(x), "float32"))
+
+
+def ours_documents(case: dict):
+    """A pass of `fit` over a file of documents, as the package batches them."""
+    import keras
+    import tensorflow as tf
+
+    from tf_longformer import LongformerTokenizerFast
+    from tf_longformer import TFLongformerForSequenceClassification
+    from tf_longformer.finetuning.datasets import make_dataset
+
+    tokenizer = LongformerTokenizerFast.from_pretrained(case["vocab"])
+    model = TFLongformerForSequenceClassification.from_pretrained(
+        case["folder"]
+    )
+    traced = []
+    step = model.train_step
+
+    def count(*arguments):
+        traced.append(1)
+        return step(*arguments)
+
+    model.train_step = count
+    model.compile(keras.optimizers.AdamW(3e-5))
+    size, longest = case["batch"], case["seq"]
+    if case.get("padded"):
+        texts = [row["text"] for row in read_rows(case["file"])]
+        x = tokenizer(
+            texts,
+            padding="max_length",
+            truncation=True,
+            max_length=longest,
+            return_tensors="np",
+        )
+        data = tf.data.Dataset.from_tensor_slices(
+            (dict(x), np.arange(len(texts)) % 2)
+        ).batch(size)
+    else:
+        data = make_dataset(
+            "text-classification",
+            case["file"],
+            tokenizer,
+            max_length=longest,
+            batch_size=size,
+        )
+
+    def one_pass():
+        model.fit(data, verbose=0)
+
+    one_pass.traces = traced
+    return one_pass
+
+
+def read_rows(file: str) -> list[dict]:
+    with open(file, encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def ours_texts(case: dict):
+    """Short texts through the helper for classification."""
+    from tf_longformer import LongformerTokenizerFast
+    from tf_longformer import TFLongformerForSequenceClassification
+    from tf_longformer.tasks import classify
+
+    tokenizer = LongformerTokenizerFast.from_pretrained(case["vocab"])
+    model = TFLongformerForSequenceClassification.from_pretrained(
+        case["folder"]
+    )
+    texts = [row["text"] for row in read_rows(case["file"])]
+    return lambda: classify(model, tokenizer, texts, batch_size=case["batch"])
 
 
 def saved_model(case: dict):
@@ -170,6 +241,62 @@ def hf_torch(case: dict):
             return model(**x).last_hidden_state.float().numpy()
 
     return call
+
+
+def hf_torch_documents(case: dict):
+    """A pass over a file of documents, grouped by length as Trainer does."""
+    import torch
+    import transformers
+    from transformers.trainer_pt_utils import LengthGroupedSampler
+
+    tokenizer = transformers.LongformerTokenizerFast.from_pretrained(
+        case["vocab"]
+    )
+    model = transformers.LongformerForSequenceClassification.from_pretrained(
+        case["folder"]
+    ).train()
+    rows = []
+    for number, row in enumerate(read_rows(case["file"])):
+        ids = tokenizer(row["text"], truncation=True, max_length=case["seq"])[
+            "input_ids"
+        ]
+        rows.append({"input_ids": ids, "labels": number % 2})
+    torch.manual_seed(0)
+    loader = torch.utils.data.DataLoader(
+        rows,
+        case["batch"],
+        sampler=LengthGroupedSampler(
+            case["batch"], lengths=[len(row["input_ids"]) for row in rows]
+        ),
+        collate_fn=transformers.DataCollatorWithPadding(tokenizer),
+    )
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-5)
+
+    def one_pass():
+        for batch in loader:
+            optimizer.zero_grad()
+            model(**batch).loss.backward()
+            optimizer.step()
+
+    return one_pass
+
+
+def hf_torch_texts(case: dict):
+    """Short texts through the pipeline for classification."""
+    import transformers
+
+    tokenizer = transformers.LongformerTokenizerFast.from_pretrained(
+        case["vocab"]
+    )
+    model = transformers.LongformerForSequenceClassification.from_pretrained(
+        case["folder"]
+    ).eval()
+    texts = [row["text"] for row in read_rows(case["file"])]
+    texts = texts[: case["texts"]]
+    pipeline = transformers.pipeline(
+        "text-classification", model=model, tokenizer=tokenizer
+    )
+    return lambda: pipeline(texts, batch_size=case["batch"])
 
 
 def hf_roberta(case: dict):
@@ -374,10 +501,14 @@ def floor(case: dict):
 
 PEERS = {
     "ours": ours,
+    "ours_documents": ours_documents,
+    "ours_texts": ours_texts,
     "saved_model": saved_model,
     "ours_attention": ours_attention,
     "ours_attention_layer": ours_attention_layer,
     "hf_torch": hf_torch,
+    "hf_torch_documents": hf_torch_documents,
+    "hf_torch_texts": hf_torch_texts,
     "hf_roberta": hf_roberta,
     "other_encoder": other_encoder,
     "hf_tf": hf_tf,
@@ -416,6 +547,8 @@ def main() -> None:
             np.save(arguments[0], call())
         elif command == "peak":
             answer = {"peak": peak_mib(), "before": before}
+        elif command == "traces":
+            answer = len(getattr(call, "traces", ()))
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
