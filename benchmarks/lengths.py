@@ -51,22 +51,12 @@ def read_texts(file: str) -> list[str]:
     return [json.loads(line)["text"] for line in lines if line.strip()]
 
 
-def read_articles() -> list[str]:
-    """Returns SQuAD's articles, their paragraphs one after another."""
+def read_articles() -> list[list[str]]:
+    """Returns the paragraphs of SQuAD's articles."""
     text = (DATA / "qa/squad2_dev_cs224n.json").read_text("utf-8")
     return [
-        "\n\n".join(part["context"] for part in article["paragraphs"])
+        [part["context"] for part in article["paragraphs"]]
         for article in json.loads(text)["data"]
-    ]
-
-
-def read_paragraphs() -> list[str]:
-    """Returns SQuAD's paragraphs."""
-    text = (DATA / "qa/squad2_dev_cs224n.json").read_text("utf-8")
-    return [
-        part["context"]
-        for article in json.loads(text)["data"]
-        for part in article["paragraphs"]
     ]
 
 
@@ -74,9 +64,9 @@ KINDS = {
     "proposals": lambda: read_texts("text/documents/proposals.jsonl"),
     "novels and articles": lambda: (
         read_texts("classification/gutenberg_authors/train.jsonl")
-        + read_articles()
+        + ["\n\n".join(paragraphs) for paragraphs in read_articles()]
     ),
-    "paragraphs": read_paragraphs,
+    "paragraphs": lambda: sum(read_articles(), []),
 }
 
 

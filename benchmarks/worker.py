@@ -89,19 +89,25 @@ def ours(case: dict):
     return lambda: np.asarray(tf.cast(call(x), "float32"))
 
 
+def our_classifier(case: dict):
+    """A model and its tokenizer."""
+    from tf_longformer import LongformerTokenizerFast
+    from tf_longformer import TFLongformerForSequenceClassification
+
+    return (
+        TFLongformerForSequenceClassification.from_pretrained(case["folder"]),
+        LongformerTokenizerFast.from_pretrained(case["vocab"]),
+    )
+
+
 def ours_documents(case: dict):
     """A pass of `fit` over a file of documents, as the package batches them."""
     import keras
     import tensorflow as tf
 
-    from tf_longformer import LongformerTokenizerFast
-    from tf_longformer import TFLongformerForSequenceClassification
     from tf_longformer.finetuning.datasets import make_dataset
 
-    tokenizer = LongformerTokenizerFast.from_pretrained(case["vocab"])
-    model = TFLongformerForSequenceClassification.from_pretrained(
-        case["folder"]
-    )
+    model, tokenizer = our_classifier(case)
     traced = []
     step = model.train_step
 
@@ -147,14 +153,9 @@ def read_rows(file: str) -> list[dict]:
 
 def ours_texts(case: dict):
     """Short texts through the helper for classification."""
-    from tf_longformer import LongformerTokenizerFast
-    from tf_longformer import TFLongformerForSequenceClassification
     from tf_longformer.tasks import classify
 
-    tokenizer = LongformerTokenizerFast.from_pretrained(case["vocab"])
-    model = TFLongformerForSequenceClassification.from_pretrained(
-        case["folder"]
-    )
+    model, tokenizer = our_classifier(case)
     texts = [row["text"] for row in read_rows(case["file"])]
     return lambda: classify(model, tokenizer, texts, batch_size=case["batch"])
 
@@ -243,18 +244,25 @@ def hf_torch(case: dict):
     return call
 
 
+def torch_classifier(case: dict):
+    """A model and its tokenizer."""
+    from transformers import LongformerForSequenceClassification
+    from transformers import LongformerTokenizerFast
+
+    return (
+        LongformerForSequenceClassification.from_pretrained(case["folder"]),
+        LongformerTokenizerFast.from_pretrained(case["vocab"]),
+    )
+
+
 def hf_torch_documents(case: dict):
     """A pass over a file of documents, grouped by length as Trainer does."""
     import torch
     import transformers
     from transformers.trainer_pt_utils import LengthGroupedSampler
 
-    tokenizer = transformers.LongformerTokenizerFast.from_pretrained(
-        case["vocab"]
-    )
-    model = transformers.LongformerForSequenceClassification.from_pretrained(
-        case["folder"]
-    ).train()
+    model, tokenizer = torch_classifier(case)
+    model.train()
     rows = []
     for number, row in enumerate(read_rows(case["file"])):
         ids = tokenizer(row["text"], truncation=True, max_length=case["seq"])[
@@ -285,12 +293,8 @@ def hf_torch_texts(case: dict):
     """Short texts through the pipeline for classification."""
     import transformers
 
-    tokenizer = transformers.LongformerTokenizerFast.from_pretrained(
-        case["vocab"]
-    )
-    model = transformers.LongformerForSequenceClassification.from_pretrained(
-        case["folder"]
-    ).eval()
+    model, tokenizer = torch_classifier(case)
+    model.eval()
     texts = [row["text"] for row in read_rows(case["file"])]
     texts = texts[: case["texts"]]
     pipeline = transformers.pipeline(
