@@ -40,6 +40,7 @@ COMPARISONS = {
         "forward",
         {
             "ours": ("ours", {}),
+            "ours, scanned": ("ours", {"scan_layers": True}),
             "HF PyTorch": ("hf_torch", {}),
             "HF PyTorch, float32": ("hf_torch", {"policy": "float32"}),
         },
@@ -48,6 +49,7 @@ COMPARISONS = {
         "fit",
         {
             "ours": ("ours", {}),
+            "ours, scanned": ("ours", {"scan_layers": True}),
             "ours, checkpointing": ("ours", {"checkpointing": True}),
             "HF PyTorch": ("hf_torch", {}),
             "HF PyTorch, checkpointing": ("hf_torch", {"checkpointing": True}),
@@ -77,10 +79,12 @@ def ours(case: dict) -> tuple[Callable, Callable]:
         )
         if case.get("checkpointing"):
             model.gradient_checkpointing_enable()
+        model.scan_layers = case.get("scan_layers", False)
         model.compile(keras.optimizers.AdamW(3e-5))
         y = np.zeros(case["batch"], "int32")
         return lambda: model.train_on_batch(x, y), peak
     model = TFLongformerModel.from_pretrained(case["folder"])
+    model.scan_layers = case.get("scan_layers", False)
     x = jax.device_put(x)
     weights, others = (
         [variable.value for variable in variables]

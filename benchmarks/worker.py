@@ -76,6 +76,7 @@ def ours(case: dict):
         model = getattr(tf_longformer, name).from_pretrained(case["folder"])
         if case.get("checkpointing"):
             model.gradient_checkpointing_enable()
+        model.scan_layers = case.get("scan_layers", False)
         model.compile(keras.optimizers.AdamW(3e-5), jit_compile=jit)
         x, y = inputs(case), labels(case)
         return lambda: model.train_on_batch(x, y)
@@ -340,6 +341,7 @@ def other_encoder(case: dict):
         "BigBird": {"max_position_embeddings": max(case["seq"], 4096)},
         "LongT5": {
             "encoder_attention_type": "transient-global",
+            "vocab_size": VOCAB,
             **{"d_model": 768, "d_ff": 2048, "d_kv": 64},
             **{"num_layers": 12, "num_heads": 12},
             **{"feed_forward_proj": "gated-gelu", "dropout_rate": 0.1},

@@ -325,6 +325,44 @@ def trace_once(function: Callable, like: Sequence[Any]) -> Callable:
     return function
 
 
+def can_scan() -> bool:
+    """Returns whether the backend has `scan`: only JAX gains by it."""
+    return keras.backend.backend() == "jax"
+
+
+def scan(
+    function: Callable,
+    first: Any,
+    arguments: Sequence[Sequence[Any]],
+    keep_all: bool,
+) -> list[Any]:
+    """Calls a function again and again, compiled once, on its own results.
+
+    Args:
+        function: takes a tensor and what an element of `arguments` holds, and
+            returns a tensor like the first one.
+        first: what the first call takes.
+        arguments: for each call, tensors or `None`, alike in all calls. They
+            are copied.
+        keep_all: bool, whether to return the result of each call.
+
+    Returns:
+        List of the results, or of the last one.
+    """
+    import jax
+
+    stacked = jax.tree.map(
+        lambda *of_calls: jax.numpy.stack(of_calls), *arguments
+    )
+
+    def step(value: Any, of_call: Sequence[Any]) -> tuple[Any, Any]:
+        value = function(value, *of_call)
+        return value, value if keep_all else None
+
+    last, results = jax.lax.scan(step, first, stacked)
+    return list(results) if keep_all else [last]
+
+
 def _trace_in_tensorflow(function: Callable, like: Sequence[Any]) -> Callable:
     """Makes a graph of the forward and one of the backward pass.
 

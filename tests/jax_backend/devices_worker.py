@@ -19,7 +19,7 @@ from tf_longformer import make_layout_map
 
 # A way to train, besides on one device, of each head.
 WAYS = {
-    "ForTokenClassification": ("data", "model"),
+    "ForTokenClassification": ("data", "model", "scanned"),
     # Whose embeddings are the head's matrix, too.
     "ForMaskedLM": ("model",),
 }
@@ -27,10 +27,11 @@ WAYS = {
 SIZES = {"vocab_size": 62, "hidden_size": 12, "intermediate_size": 8}
 
 
-def run(head: str, folder: Path) -> dict[str, np.ndarray]:
+def run(head: str, folder: Path, scan_layers: bool) -> dict[str, np.ndarray]:
     """Losses, metrics, weights and outputs, under the current distribution."""
     model_class = getattr(tf_longformer, f"TFLongformer{head}")
     model = model_class.from_pretrained(folder)
+    model.scan_layers = scan_layers
     inputs = tiny.make_inputs(head)
     both = {**inputs, **tiny.make_labels(head)}
     model.compile(keras.optimizers.SGD(0.1, momentum=0.9), metrics=["accuracy"])
@@ -65,6 +66,7 @@ def main(results: Path) -> None:
             layout_map=make_layout_map(mesh), batch_dim_name="batch"
         ),
     }
+    distributions["scanned"] = distributions["model"]
     found = {}
     for head, ways in WAYS.items():
         folder = results.with_name(head)
@@ -72,7 +74,7 @@ def main(results: Path) -> None:
         model.save_pretrained(folder)
         for way in ("one", *ways):
             distribution.set_distribution(distributions[way])
-            for key, value in run(head, folder).items():
+            for key, value in run(head, folder, way == "scanned").items():
                 found[f"{head}/{way}/{key}"] = value
         distribution.set_distribution(None)
     np.savez(results, **found)

@@ -33,6 +33,7 @@ def found(tmp_path_factory):
     [
         ("ForTokenClassification", "data"),
         ("ForTokenClassification", "model"),
+        ("ForTokenClassification", "scanned"),
         ("ForMaskedLM", "model"),
     ],
 )

@@ -1,10 +1,11 @@
-"""How the encoder calls its blocks: as they are, shared, or recomputed.
+"""How the encoder calls its blocks: one by one, shared, scanned, recomputed.
 
 In a graph a training step of one block is thousands of operations. Before the
 first step of twelve blocks, Python and TensorFlow's graph optimizer took a
 minute, though the blocks differ in nothing but their weights. So blocks that
 are alike share one function, which is traced once and takes the weights as
-arguments.
+arguments. JAX inlines such a function, so that XLA compiles each block; there,
+if asked for, a loop over the blocks' stacked weights takes its place.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import Any
 import keras
 
 from tf_longformer.attention import TokenRoles
+from tf_longformer.backend import can_scan
 from tf_longformer.backend import is_traced
+from tf_longformer.backend import scan
 from tf_longformer.backend import trace_once
 from tf_longformer.backend import value_of
 from tf_longformer.keras_private import sublayers
@@ -84,6 +87,48 @@ class BlockCalls:
         outputs = keras.remat(forward)(*tensors)
         return (*outputs, None, None)[:3]
 
+    def can_scan(
+        self, blocks: Sequence[LongformerEncoderBlock], hidden_states: Any
+    ) -> bool:
+        """Returns whether one loop can run all blocks: if they are alike."""
+        return (
+            can_scan()
+            and is_traced(hidden_states)
+            and not self._output_attentions
+            and all(map(_has_our_parts, blocks))
+            and len({_kind(block, block.weights) for block in blocks}) == 1
+        )
+
+    def scan(
+        self,
+        blocks: Sequence[LongformerEncoderBlock],
+        hidden_states: Any,
+        head_mask: Any,
+        keep_all: bool,
+    ) -> list[Any]:
+        """Runs all blocks by one loop, which is compiled as one of them.
+
+        Args:
+            blocks: the blocks, built, which `can_scan` took.
+            hidden_states: float tensor `[batch, seq, hidden]`.
+            head_mask: float tensor `[num_layers, num_heads]` or `None`.
+            keep_all: bool, whether to return what comes out of each block.
+
+        Returns:
+            List of that, or of what comes out of the last one.
+        """
+        arguments = []
+        for index, block in enumerate(blocks):
+            seeds = block.draw_seeds() if self._arguments["training"] else None
+            values = [value_of(weight) for weight in block.weights]
+            if head_mask is not None:
+                values.append(head_mask[index])
+            arguments.append([seeds, *values])
+        function = self._function_of_weights(blocks[0])
+        if self._recompute:
+            function = keras.remat(function)
+        return scan(function, hidden_states, arguments, keep_all)
+
     def _can_share(
         self, block: LongformerEncoderBlock, hidden_states: Any
     ) -> bool:
@@ -98,10 +143,7 @@ class BlockCalls:
             and not self._output_attentions
             and is_traced(hidden_states)
             and all(weight.trainable for weight in block.weights)
-            and all(
-                type(part) in _OUR_PARTS and part.activity_regularizer is None
-                for part in sublayers(block)
-            )
+            and _has_our_parts(block)
         )
 
     def _run_shared(
@@ -139,6 +181,13 @@ class BlockCalls:
                 )[0]
 
         return call
+
+
+def _has_our_parts(block: LongformerEncoderBlock) -> bool:
+    return all(
+        type(part) in _OUR_PARTS and part.activity_regularizer is None
+        for part in sublayers(block)
+    )
 
 
 def _kind(block: LongformerEncoderBlock, tensors: Sequence[Any]) -> str:

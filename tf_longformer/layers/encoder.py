@@ -51,6 +51,12 @@ class TFLongformerEncoder(LongformerLayer):
             into each layer and computes the rest again in the backward
             pass, with the same dropout. Less memory for about a third more
             time. An attribute that may be set later. Defaults to `False`.
+        scan_layers: bool, whether JAX compiles one layer, and runs it in a
+            loop over the stacked weights of all, where layers are alike and
+            attentions aren't asked for. It compiles sooner and computes the
+            same; the weights are copied once a step. TensorFlow shares
+            layers in any case. An attribute that may be set later. Defaults
+            to `False`.
         initial_values: `InitialValues` of its matrices. Defaults to none.
         **kwargs: arguments of `keras.layers.Layer`.
 
@@ -94,6 +100,7 @@ class TFLongformerEncoder(LongformerLayer):
         initializer_range: float = 0.02,
         attention_slots: int | None = None,
         gradient_checkpointing: bool = False,
+        scan_layers: bool = False,
         initial_values: InitialValues | None = None,
         **kwargs: Any,
     ):
@@ -119,6 +126,7 @@ class TFLongformerEncoder(LongformerLayer):
         self.initializer_range = initializer_range
         self.attention_slots = attention_slots
         self.gradient_checkpointing = gradient_checkpointing
+        self.scan_layers = scan_layers
         self.supports_masking = True
         self.blocks = [
             LongformerEncoderBlock(
@@ -189,15 +197,21 @@ class TFLongformerEncoder(LongformerLayer):
         all_hidden_states = [hidden_states]
         attentions = []
         global_attentions = []
-        for index, block in enumerate(self.blocks):
-            hidden_states, local, global_ = calls.run(
-                block,
-                hidden_states,
-                None if head_mask is None else head_mask[index],
+        if self.scan_layers and calls.can_scan(self.blocks, hidden_states):
+            all_hidden_states += calls.scan(
+                self.blocks, hidden_states, head_mask, output_hidden_states
             )
-            all_hidden_states.append(hidden_states)
-            attentions.append(local)
-            global_attentions.append(global_)
+            hidden_states = all_hidden_states[-1]
+        else:
+            for index, block in enumerate(self.blocks):
+                hidden_states, local, global_ = calls.run(
+                    block,
+                    hidden_states,
+                    None if head_mask is None else head_mask[index],
+                )
+                all_hidden_states.append(hidden_states)
+                attentions.append(local)
+                global_attentions.append(global_)
         if not (output_attentions or output_hidden_states):
             return hidden_states
         has_global = output_attentions and global_attentions[0] is not None
@@ -224,4 +238,5 @@ class TFLongformerEncoder(LongformerLayer):
             "initializer_range": self.initializer_range,
             "attention_slots": self.attention_slots,
             "gradient_checkpointing": self.gradient_checkpointing,
+            "scan_layers": self.scan_layers,
         }

@@ -778,6 +778,23 @@ class TFLongformerPreTrainedModel(KerasContract, TrainsOnReplicas, keras.Model):
         """Undoes `gradient_checkpointing_enable`."""
         transformers_methods.set_gradient_checkpointing(self, False)
 
+    @property
+    def scan_layers(self) -> bool:
+        """Whether JAX compiles one layer for all, and runs it in a loop.
+
+        Set it to have a model of many layers compile sooner on the JAX
+        backend, with the same results. It applies where all layers are alike,
+        in their windows too, and attentions aren't asked for; the layers'
+        weights are copied once a step. TensorFlow shares layers in any case.
+        Defaults to `False`.
+        """
+        return self.longformer.encoder.scan_layers
+
+    @scan_layers.setter
+    def scan_layers(self, value: bool) -> None:
+        self.longformer.encoder.scan_layers = value
+        keras_methods.forget_compiled(self)
+
     # Training, with Keras's own loop.
 
     def compile(
