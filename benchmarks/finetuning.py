@@ -22,7 +22,7 @@ train with: what does is taken out of these, and counted.
 - entities: LitBank's openings of novels, the outermost layer of its labels;
   beside it each word as it was labelled most often.
 - answers: SQuAD, first trained on paragraphs, then on whole articles;
-  measured on whole articles.
+  measured on whole articles; beside it the sentence most like the question.
 - choices: CosmosQA; beside it the place that is right most often.
 """
 
@@ -316,6 +316,31 @@ def prepare_answers(folder: Path) -> None:
         write(folder / f"{name}.jsonl", of_name)
 
 
+def score_sentences(folder: Path, samples: tuple[int, int]) -> dict[str, float]:
+    """Returns what the sentence most like the question is worth.
+
+    That is the one whose words of the question are the rarest in the
+    document: the sum of their logarithms of sentences over sentences with it.
+    """
+    from tf_longformer.metrics import question_answering_metrics
+
+    words_of = lambda text: set(re.findall(r"\w+", text.lower()))  # noqa: E731
+    rows = read(folder / "eval.jsonl")[: samples[1]]
+    predictions, references = {}, {}
+    for row in rows:
+        sentences = re.split(r"(?<=[.!?])\s+", row["context"])
+        words = [words_of(sentence) for sentence in sentences]
+        seen = Counter(word for of_one in words for word in of_one)
+        asked = words_of(row["question"])
+        scores = [
+            sum(np.log(len(words) / seen[word]) for word in of_one & asked)
+            for of_one in words
+        ]
+        predictions[row["id"]] = sentences[int(np.argmax(scores))]
+        references[row["id"]] = [answer["text"] for answer in row["answers"]]
+    return question_answering_metrics(predictions, references)
+
+
 # Choices of CosmosQA.
 
 
@@ -556,6 +581,10 @@ def baselines(
         }
     if part == "entities":
         return {"usual labels": score_usual_labels(folder, samples)}
+    if part == "answers":
+        return {
+            "sentence most like the question": score_sentences(folder, samples)
+        }
     if part == "choices":
         return {"usual place": score_usual_place(folder, samples)}
     return {}
@@ -575,7 +604,7 @@ def table() -> str:
     Examples are those to train and to measure with, minutes the processor's.
     """
     names = "task", "model", "layers", "examples", "steps", "result", "minutes"
-    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    lines = []
     for kept in results.machines().values():
         for name, one in kept.get(KIND, {}).items():
             metrics = ", ".join(
@@ -594,7 +623,9 @@ def table() -> str:
                 "" if minutes is None else f"{minutes:.0f}",
             )
             lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    lines.sort(key=lambda line: line.split("|")[1])
+    head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    return "\n".join(head + lines)
 
 
 def parse_parts(

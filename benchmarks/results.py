@@ -45,6 +45,8 @@ RATIOS = (
     ("training step, 4096 tokens", "fit", "HF PyTorch", "ours", 3),
     ("", "fit", "ours", "floor", -1.15),
     ("", "fit", "ours, XLA", "ours", None),
+    ("the same, 12 layers", "fit, 12 layers", "HF PyTorch", "ours", 3),
+    ("", "fit, 12 layers", "ours", "floor", -1.15),
     ("the same, bfloat16", "fit, bfloat16", "ours, float32", "ours", 1.6),
     ("", "fit, bfloat16", "ours", "floor", -1.2),
     ("window 512 against 64", "window", "ours, 512", "ours, 64", 1.25),
@@ -131,6 +133,11 @@ def cpu() -> dict[str, Any]:
         "features": [name for name in FEATURES if name in flags],
         "system": platform.platform(terse=True),
     }
+
+
+def multiplies_bfloat16() -> bool:
+    """Returns whether this machine has instructions for it."""
+    return not {"avx512_bf16", "amx_tile"}.isdisjoint(cpu()["features"])
 
 
 def file_for(machine: dict[str, Any]) -> Path:
@@ -243,6 +250,8 @@ def encoders() -> str:
             "|---" * (1 + len(lengths)),
         ]
         for label, found in points.items():
+            if not found:
+                continue
             cells = [
                 f"{one['seconds']:.2g} s, {one['peak'] / 1024:.1f} GiB"
                 if (one := found.get(n))
