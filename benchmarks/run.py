@@ -343,9 +343,9 @@ class Runner:
                 print(f"{name}: {label} left out, it would be emulated")
                 continue
             worker = self.start(environment, peer, case)
-            calls = 3 if "base size" in name else 4
+            calls, slow = (3, 8192) if "base size" in name else (4, 16384)
             try:
-                seconds = worker.ask(f"time {calls if seq < 16384 else 2}")
+                seconds = worker.ask(f"time {calls if seq < slow else 2}")
             except RuntimeError:
                 print(f"{name}: {label} does not run, {seq}", flush=True)
                 continue
