@@ -455,25 +455,29 @@ def plan(part: str, scale: float) -> list[Run]:
             for source, option in BEGINNINGS.items()
         ]
     if part == "answers":
-        first = Run(
-            "paragraphs",
-            "question-answering",
-            "--max-length 512 --learning-rate 2e-4",
-            some(2000, 60),
-            2,
-            8,
-            train="paragraphs",
-        )
-        second = Run(
-            "paragraphs, then articles",
-            "question-answering",
-            "--max-length 4096 --learning-rate 5e-5",
-            some(120, 60),
-            1,
-            1,
-            model=first.folder,
-        )
-        runs += [first, second]
+        runs = [
+            Run(
+                f"paragraphs{source}",
+                "question-answering",
+                "--max-length 512 --learning-rate 2e-4" + option,
+                some(2000, 60),
+                2,
+                8,
+                train="paragraphs",
+            )
+            for source, option in BEGINNINGS.items()
+        ]
+        runs += [
+            Run(
+                "paragraphs, then articles",
+                "question-answering",
+                "--max-length 4096 --learning-rate 5e-5",
+                some(120, 60),
+                1,
+                1,
+                model=runs[0].folder,
+            )
+        ]
     if part == "choices":
         runs = [
             Run(

@@ -57,6 +57,7 @@ RATIOS = (
 # how much that is divided.
 _PYTORCH = (("HF PyTorch", "PyTorch"),)
 _TENSORFLOW = ("HF TF", "HF TensorFlow")
+_ENCODERS = (("ModernBERT",) * 2, ("BigBird",) * 2, ("LongT5",) * 2)
 _SECONDS = ("median", 1, "s")
 FIGURES = (
     (
@@ -100,6 +101,20 @@ FIGURES = (
         "ours, checkpointing",
         (),
         ("peak", 1024, "GiB"),
+    ),
+    (
+        "forward, 12 layers, 8192 tokens",
+        ("curves", "forward, base size", "8192"),
+        "ours",
+        _ENCODERS,
+        ("seconds", 1, "s"),
+    ),
+    (
+        "training step, 12 layers, 4096 tokens",
+        ("curves", "fit, base size", "4096"),
+        "ours",
+        _ENCODERS[:1],
+        ("seconds", 1, "s"),
     ),
     (
         "GPU, bfloat16, forward, 12 layers, 8 x 4096 tokens",
