@@ -75,6 +75,12 @@ def all_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     return list(layer._flatten_layers())
 
 
+def stateless_values(model: keras.Model) -> tuple[list[Any], list[Any]]:
+    """Returns what `stateless_call` takes: values to train, and the others."""
+    trained, others = model.trainable_variables, model.non_trainable_variables
+    return [v.value for v in trained], [v.value for v in others]
+
+
 def check_configuration(make: Callable[[], Any]) -> None:
     """`get_config` is JSON and makes an equal object."""
     made = make()

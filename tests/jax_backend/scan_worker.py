@@ -20,13 +20,7 @@ def make(scan_layers, **fields):
 
 def forward(model, **kwargs):
     """Outputs of a compiled forward pass, and whether it loops."""
-    weights, others = (
-        [variable.value for variable in variables]
-        for variables in (
-            model.trainable_variables,
-            model.non_trainable_variables,
-        )
-    )
+    weights, others = checks.stateless_values(model)
 
     def run(inputs):
         outputs, _ = model.stateless_call(weights, others, inputs, **kwargs)

@@ -10,18 +10,13 @@ from pathlib import Path
 import jax
 import keras
 import numpy as np
+from helpers import checks
 from helpers import tiny
 
 
 def kept_bytes(model, batch):
     """What the forward pass keeps for the gradient, weights included."""
-    weights, others = (
-        [variable.value for variable in variables]
-        for variables in (
-            model.trainable_variables,
-            model.non_trainable_variables,
-        )
-    )
+    weights, others = checks.stateless_values(model)
 
     def loss(weights):
         outputs, _ = model.stateless_call(weights, others, batch, training=True)
