@@ -173,6 +173,7 @@ COMPARISONS = {
         {"ours": ("ours", "ours", {}), "ours, XLA": ("ours", "ours", XLA)},
     ),
 }
+OURS_WITH_WEIGHTS = ("ours", "ours_documents", "ours_fed", "ours_texts")
 BASE_SIZE = {
     "ours": ("ours", "ours", TWELVE, LONG),
     "ours, oneDNN": ("ours", "ours", {**TWELVE, **ONEDNN}, LONG),
@@ -250,7 +251,7 @@ class Runner:
         checkout: Path = HERE.parent,
     ) -> Peer:
         """Starts a peer with the weights that the case needs."""
-        if "hf" in peer or peer in ("ours", "ours_documents", "ours_texts"):
+        if "hf" in peer or peer in OURS_WITH_WEIGHTS:
             case = {**case, "folder": str(self.checkpoint(case))}
         return Peer(self.pythons[environment], peer, case, checkout)
 

@@ -147,6 +147,31 @@ def ours_documents(case: dict):
     return one_pass
 
 
+def ours_fed(case: dict):
+    """A pass of `fit` over one row, as data of a kind."""
+    import keras
+
+    from tf_longformer import TFLongformerForSequenceClassification
+
+    model = TFLongformerForSequenceClassification.from_pretrained(
+        case["folder"]
+    )
+    model.compile(keras.optimizers.AdamW(3e-5))
+    x, y = inputs(case), labels(case)
+
+    class Rows(keras.utils.PyDataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            return x, y
+
+    data = (Rows(),) if case["data"] == "PyDataset" else (x, y)
+    # Or what Keras does by itself.
+    fit = keras.Model.fit if case["alone"] else type(model).fit
+    return lambda: fit(model, *data, verbose=0)
+
+
 def read_rows(file: str) -> list[dict]:
     with open(file, encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
@@ -508,6 +533,7 @@ def floor(case: dict):
 PEERS = {
     "ours": ours,
     "ours_documents": ours_documents,
+    "ours_fed": ours_fed,
     "ours_texts": ours_texts,
     "saved_model": saved_model,
     "ours_attention": ours_attention,

@@ -111,6 +111,7 @@ TENSORFLOW_INSIDE = {
     "keras_private",
     "tokenization.batch_encoding",
     "training.compiled_adam",
+    "training.freed_memory",
     "training.keras_steps",
     "cli.console",
 }

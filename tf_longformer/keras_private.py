@@ -89,6 +89,49 @@ def train_validation_split(
     return array_slicing.train_validation_split(arrays, validation_split)
 
 
+def data_without_tuner(**given: Any) -> Any:
+    """Returns data for Keras's loop, of which TensorFlow tunes nothing.
+
+    TensorFlow (2.21) deletes an iterator no sooner than the thread wakes that
+    tunes it, at 10 ms, 30 ms, 70 ms... from its start: in most passes `fit`,
+    `evaluate` and `predict` ended that much later, up to twice as late, and at
+    most by a minute (benchmarks/feeding.py).
+
+    Args:
+        **given: what Keras's `get_data_adapter` takes; `x` is not a
+            `tf.data.Dataset`, which has options of its own.
+    """
+    from keras.src.trainers import data_adapters
+
+    class Untuned(data_adapters.data_adapter.DataAdapter):
+        def __init__(self) -> None:
+            self._adapter = data_adapters.get_data_adapter(**given)
+            given.clear()
+
+        def get_tf_dataset(self) -> Any:
+            import tensorflow as tf
+
+            dataset = self._adapter.get_tf_dataset()
+            # A strategy that distributes each batch makes it by itself.
+            if isinstance(dataset, tf.data.Dataset):
+                options = tf.data.Options()
+                options.autotune.enabled = False
+                dataset = dataset.with_options(options)
+            return dataset
+
+        @property
+        def num_batches(self) -> int | None:
+            return self._adapter.num_batches
+
+        def on_epoch_begin(self) -> None:
+            self._adapter.on_epoch_begin()
+
+        def on_epoch_end(self) -> None:
+            self._adapter.on_epoch_end()
+
+    return Untuned()
+
+
 def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     """Returns all layers within a layer, at any depth."""
     return list(layer._flatten_layers(include_self=False))

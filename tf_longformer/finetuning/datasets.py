@@ -169,6 +169,9 @@ def dataset_of(
     )
     options = tf.data.Options()
     options.deterministic = True
+    # There is nothing to tune, and TensorFlow (2.21) deletes an iterator no
+    # sooner than its tuner wakes: in the end `fit` waited up to a minute.
+    options.autotune.enabled = False
     # Replicas get parts of each batch.
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.DATA

@@ -51,6 +51,7 @@ from tf_longformer.training.data_checks import check_if_compiled
 from tf_longformer.training.fit import as_plain_dict
 from tf_longformer.training.fit import build_optimizer
 from tf_longformer.training.fit import prepare_arguments
+from tf_longformer.training.fit import prepare_prediction
 from tf_longformer.training.fit import ready_to_train
 
 
@@ -795,6 +796,22 @@ class TFLongformerPreTrainedModel(KerasContract, TrainsOnReplicas, keras.Model):
         self.longformer.encoder.scan_layers = value
         keras_methods.forget_compiled(self)
 
+    @property
+    def flash_attention(self) -> bool:
+        """Whether layers attend by cuDNN's kernel where they can.
+
+        They can on the JAX backend, on a GPU, in `mixed_bfloat16` or
+        `mixed_float16`, with up to 16 global tokens in a row; in training
+        only if the config's `attention_probs_dropout_prob` is 0. Elsewhere
+        it has no effect. Defaults to `False`.
+        """
+        return self.longformer.encoder.flash_attention
+
+    @flash_attention.setter
+    def flash_attention(self, value: bool) -> None:
+        self.longformer.encoder.flash_attention = value
+        keras_methods.forget_compiled(self)
+
     # Training, with Keras's own loop.
 
     def compile(
@@ -936,8 +953,9 @@ class TFLongformerPreTrainedModel(KerasContract, TrainsOnReplicas, keras.Model):
             number of global tokens, Keras returns `tf.RaggedTensor`s;
             `attention_slots` in the config makes the latter equal.
         """
-        x = check_if_compiled(self, as_plain_dict(x))
-        return super().predict(x, *args, **kwargs)
+        return super().predict(
+            **prepare_prediction(self, super().predict, x, args, kwargs)
+        )
 
     def predict_on_batch(self, x: Any) -> Any:
         """Predicts one batch; inputs as for `predict`."""

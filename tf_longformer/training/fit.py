@@ -16,15 +16,18 @@ from typing import Any
 
 import keras
 
+from tf_longformer.backend import is_dataset
 from tf_longformer.inputs.call_arguments import as_tensor
 from tf_longformer.inputs.call_arguments import by_name
 from tf_longformer.inputs.call_arguments import refuse_text
+from tf_longformer.keras_private import data_without_tuner
 from tf_longformer.keras_private import register_encoding_class
 from tf_longformer.keras_private import train_validation_split
 from tf_longformer.tokenization import BatchEncoding
 from tf_longformer.training.class_weights import has_row_labels
 from tf_longformer.training.class_weights import weights_of_classes
 from tf_longformer.training.data_checks import check_if_compiled
+from tf_longformer.training.freed_memory import keep_freed_memory
 from tf_longformer.training.keras_steps import find_labels
 from tf_longformer.training.keras_steps import labels_among_inputs
 from tf_longformer.training.keras_steps import weights_like_labels
@@ -71,11 +74,52 @@ def prepare_arguments(
         x, y = _separate_labels(model, x, y, weight is not None)
         weight = weights_like_labels(model, y, weight)
         # Keras makes its iterator of these, not of what `evaluate` is given.
-        x = check_if_compiled(model, x, y)
+        x = _ready_batches(model, x, y)
         given["validation_data"] = x, y, weight
     given = _weigh_classes(model, given)
-    x = check_if_compiled(model, given["x"], given["y"])
-    return {**given, "x": x}
+    given["x"] = _ready_batches(model, given["x"], given["y"])
+    return _without_tuner(method, given)
+
+
+def prepare_prediction(
+    model: Any, method: Callable[..., Any], x: Any, args: tuple, kwargs: dict
+) -> dict[str, Any]:
+    """Returns the arguments of Keras's `predict` by name, as above."""
+    x = _ready_batches(model, as_plain_dict(x))
+    given = inspect.signature(method).bind(x, *args, **kwargs)
+    return _without_tuner(method, given.arguments)
+
+
+def _ready_batches(model: Any, x: Any, y: Any = None) -> Any:
+    """Returns `x`, checked or to be checked batch by batch."""
+    keep_freed_memory(x)
+    return check_if_compiled(model, x, y)
+
+
+def _without_tuner(
+    method: Callable[..., Any], given: dict[str, Any]
+) -> dict[str, Any]:
+    """Has a loop over batches end when it ends (see `data_without_tuner`)."""
+    parameters = inspect.signature(method).parameters
+    steps = {"steps", "steps_per_epoch"} & set(parameters)
+    if (
+        keras.backend.backend() != "tensorflow"
+        # One batch; or rows that Keras splits, or doesn't look at.
+        or not steps
+        or given.get("validation_split")
+        or given.get("_use_cached_eval_dataset")
+        or is_dataset(given["x"])
+    ):
+        return given
+    given = dict(given)
+    names = ("x", "y", "sample_weight", "class_weight")
+    data = {name: given.pop(name, None) for name in names}
+    data["batch_size"] = given.get("batch_size")
+    data["steps_per_epoch"] = given.get(steps.pop())
+    if "shuffle" in parameters:
+        default = parameters["shuffle"].default
+        data["shuffle"] = given.pop("shuffle", default)
+    return {**given, "x": data_without_tuner(**data)}
 
 
 @contextlib.contextmanager
