@@ -34,6 +34,7 @@ from worker import inputs
 CASE = {"layers": 12, "seq": 4096, "batch": 8, "window": 512, "globals": 1}
 WARM_UP, ROUNDS = 3, 10
 
+NO_DROPOUT = {"fields": {"attention_probs_dropout_prob": 0.0}}
 # name -> (work, {label: (peer, changes)})
 COMPARISONS = {
     "forward": (
@@ -41,6 +42,7 @@ COMPARISONS = {
         {
             "ours": ("ours", {}),
             "ours, scanned": ("ours", {"scan_layers": True}),
+            "ours, flash": ("ours", {"flash_attention": True}),
             "HF PyTorch": ("hf_torch", {}),
             "HF PyTorch, float32": ("hf_torch", {"policy": "float32"}),
         },
@@ -53,6 +55,13 @@ COMPARISONS = {
             "ours, checkpointing": ("ours", {"checkpointing": True}),
             "HF PyTorch": ("hf_torch", {}),
             "HF PyTorch, checkpointing": ("hf_torch", {"checkpointing": True}),
+            # Flash attention knows no dropout of the probabilities.
+            "ours, no attention dropout": ("ours", NO_DROPOUT),
+            "ours, flash, no attention dropout": (
+                "ours",
+                {"flash_attention": True, **NO_DROPOUT},
+            ),
+            "HF PyTorch, no attention dropout": ("hf_torch", NO_DROPOUT),
         },
     ),
 }
@@ -72,19 +81,23 @@ def ours(case: dict) -> tuple[Callable, Callable]:
     def peak() -> int:
         return jax.local_devices()[0].memory_stats()["peak_bytes_in_use"]
 
+    def speed_up(model: Any) -> None:
+        model.scan_layers = case.get("scan_layers", False)
+        model.flash_attention = case.get("flash_attention", False)
+
     x = inputs(case)
     if case["work"] == "fit":
         model = TFLongformerForSequenceClassification.from_pretrained(
-            case["folder"]
+            case["folder"], **case.get("fields", {})
         )
         if case.get("checkpointing"):
             model.gradient_checkpointing_enable()
-        model.scan_layers = case.get("scan_layers", False)
+        speed_up(model)
         model.compile(keras.optimizers.AdamW(3e-5))
         y = np.zeros(case["batch"], "int32")
         return lambda: model.train_on_batch(x, y), peak
     model = TFLongformerModel.from_pretrained(case["folder"])
-    model.scan_layers = case.get("scan_layers", False)
+    speed_up(model)
     x = jax.device_put(x)
     weights, others = (
         [variable.value for variable in variables]
@@ -114,7 +127,7 @@ def hf_torch(case: dict) -> tuple[Callable, Callable]:
     }
     if case["work"] == "fit":
         model = AutoModelForSequenceClassification.from_pretrained(
-            case["folder"]
+            case["folder"], **case.get("fields", {})
         ).cuda()
         model.train()
         if case.get("checkpointing"):

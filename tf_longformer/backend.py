@@ -272,6 +272,51 @@ def wide_matmul(x: Any, y: Any, dtype: str) -> Any:
     return keras.ops.matmul(x, y)
 
 
+def has_flash_attention(dtype: str, head_dim: int) -> bool:
+    """Returns whether `flash_attention` runs by cuDNN's kernel here.
+
+    Args:
+        dtype: str, that of the queries.
+        head_dim: int, their width.
+    """
+    if keras.backend.backend() != "jax":
+        return False
+    import jax
+
+    return (
+        jax.default_backend() == "gpu"
+        and dtype in ("bfloat16", "float16")
+        and head_dim % 8 == 0
+        and head_dim <= 128
+    )
+
+
+def flash_attention(query: Any, key: Any, value: Any, visible: Any) -> Any:
+    """Returns the values' means, weighted by the softmax of scaled scores.
+
+    Args:
+        query: tensor `[batch, queries, heads, head_dim]` of JAX.
+        key: tensor `[batch, keys, heads, head_dim]`.
+        value: tensor alike.
+        visible: bool `[batch, 1, queries, keys]`, the keys that a query sees,
+            at least one.
+
+    Returns:
+        Tensor like `query`.
+    """
+    import jax
+
+    # Without a GPU the same by operations of XLA, for tests.
+    gpu = jax.default_backend() == "gpu"
+    return jax.nn.dot_product_attention(
+        query,
+        key,
+        value,
+        mask=visible,
+        implementation="cudnn" if gpu else "xla",
+    )
+
+
 # Scores of the blocks that a GPU works on at once.
 _SCORES_AT_A_TIME = 2**28
 

@@ -5,6 +5,7 @@ Where to look:
 - `roles`: from the two masks to who is global, local or padding.
 - `windowed`: the scores of a window (`_attend_blocks`), by blocks that
   `blocking` cuts; `windowed_gradient` makes them again.
+- `flash`: the same by a kernel of cuDNN's, where it is asked for.
 - `globals`: the rows of the global tokens. With `windowed` the fast path.
 - `reference`: both at once, for other runtimes and returned probabilities.
 - `recompute`: dropout that is replayed, and what else the backward pass
@@ -15,6 +16,7 @@ Nothing here knows a config, a layer, a variable or a `training` flag.
 """
 
 from tf_longformer.attention.dense_map import to_dense_attention
+from tf_longformer.attention.flash import flash_windowed_attention
 from tf_longformer.attention.globals import global_attention
 from tf_longformer.attention.globals import global_attention_by_kernels
 from tf_longformer.attention.recompute import ReplayableDropout
@@ -36,6 +38,7 @@ __all__ = [
     "assign_roles",
     "attend_by_reference",
     "attention_probabilities",
+    "flash_windowed_attention",
     "gelu",
     "gelu_dense",
     "global_attention",

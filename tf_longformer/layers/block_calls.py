@@ -43,6 +43,7 @@ class BlockCalls:
         output_attentions: bool, whether blocks return probabilities too.
         recompute: bool, whether training keeps only what goes into a block,
             and calls the block again in the backward pass.
+        flash_attention: bool, as `TFLongformerSelfAttention` has it.
     """
 
     def __init__(
@@ -51,8 +52,13 @@ class BlockCalls:
         training: bool,
         output_attentions: bool,
         recompute: bool,
+        flash_attention: bool,
     ):
-        self._arguments = {"roles": roles, "training": training}
+        self._arguments = {
+            "roles": roles,
+            "training": training,
+            "flash_attention": flash_attention,
+        }
         self._output_attentions = output_attentions
         self._recompute = recompute and bool(training)
         self._functions: dict[str, Callable] = {}

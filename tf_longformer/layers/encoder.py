@@ -57,6 +57,9 @@ class TFLongformerEncoder(LongformerLayer):
             same; the weights are copied once a step. TensorFlow shares
             layers in any case. An attribute that may be set later. Defaults
             to `False`.
+        flash_attention: bool, whether layers attend by cuDNN's kernel where
+            they can, as `TFLongformerSelfAttention` says. An attribute that
+            may be set later. Defaults to `False`.
         initial_values: `InitialValues` of its matrices. Defaults to none.
         **kwargs: arguments of `keras.layers.Layer`.
 
@@ -101,6 +104,7 @@ class TFLongformerEncoder(LongformerLayer):
         attention_slots: int | None = None,
         gradient_checkpointing: bool = False,
         scan_layers: bool = False,
+        flash_attention: bool = False,
         initial_values: InitialValues | None = None,
         **kwargs: Any,
     ):
@@ -127,6 +131,7 @@ class TFLongformerEncoder(LongformerLayer):
         self.attention_slots = attention_slots
         self.gradient_checkpointing = gradient_checkpointing
         self.scan_layers = scan_layers
+        self.flash_attention = flash_attention
         self.supports_masking = True
         self.blocks = [
             LongformerEncoderBlock(
@@ -192,7 +197,11 @@ class TFLongformerEncoder(LongformerLayer):
                 reference_attention,
             )
         calls = BlockCalls(
-            roles, training, output_attentions, self.gradient_checkpointing
+            roles,
+            training,
+            output_attentions,
+            self.gradient_checkpointing,
+            self.flash_attention,
         )
         all_hidden_states = [hidden_states]
         attentions = []
@@ -239,4 +248,5 @@ class TFLongformerEncoder(LongformerLayer):
             "attention_slots": self.attention_slots,
             "gradient_checkpointing": self.gradient_checkpointing,
             "scan_layers": self.scan_layers,
+            "flash_attention": self.flash_attention,
         }

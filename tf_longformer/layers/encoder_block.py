@@ -50,6 +50,7 @@ class LongformerEncoderBlock(LongformerLayer):
         seeds: integer tensor from `draw_seeds()`: equal seeds repeat the
             dropout. Defaults to new ones.
         output_attentions: bool, whether to return probabilities too.
+        flash_attention: bool, as `TFLongformerSelfAttention` has it.
         training: bool, whether dropout is active.
 
     Returns:
@@ -128,6 +129,7 @@ class LongformerEncoderBlock(LongformerLayer):
         head_mask: Any = None,
         seeds: Any = None,
         output_attentions: bool = False,
+        flash_attention: bool = False,
         training: bool = False,
     ) -> tuple[Any, Any, Any]:
         dropout = attention_seeds = None
@@ -143,6 +145,7 @@ class LongformerEncoderBlock(LongformerLayer):
             roles=roles,
             seeds=attention_seeds,
             output_attentions=output_attentions,
+            flash_attention=flash_attention,
             training=training,
         )
         local = global_ = None

@@ -15,11 +15,13 @@ from tf_longformer.attention import TokenRoles
 from tf_longformer.attention import assign_roles
 from tf_longformer.attention import attend_by_reference
 from tf_longformer.attention import attention_probabilities
+from tf_longformer.attention import flash_windowed_attention
 from tf_longformer.attention import global_attention
 from tf_longformer.attention import global_attention_by_kernels
 from tf_longformer.attention import take_columns
 from tf_longformer.attention import take_tokens
 from tf_longformer.attention import windowed_attention
+from tf_longformer.backend import has_flash_attention
 from tf_longformer.backend import value_of
 from tf_longformer.layers.initializers import Normal
 from tf_longformer.layers.longformer_layer import LongformerLayer
@@ -75,6 +77,10 @@ class TFLongformerSelfAttention(LongformerLayer):
             runtimes have, all blocks at once, for a graph that is exported
             to them. It takes more memory, and knows no dropout. Defaults to
             `False`.
+        flash_attention: bool, whether to attend by cuDNN's kernel where it
+            can: on JAX, a GPU, in bfloat16 or float16, without dropout and up
+            to 16 global tokens in a row. Elsewhere it has no effect. Defaults
+            to `False`.
         training: bool, whether dropout is active.
 
     Returns:
@@ -184,6 +190,7 @@ class TFLongformerSelfAttention(LongformerLayer):
         hidden_states_mask: Any = None,
         training: bool = False,
         reference_attention: bool = False,
+        flash_attention: bool = False,
     ) -> Any:
         if roles is None:
             roles = roles_from_masks(
@@ -207,9 +214,18 @@ class TFLongformerSelfAttention(LongformerLayer):
             # Here and not where it is used: there are branches, in which the
             # seed would be drawn or not.
             local_dropout, global_dropout = self._dropouts(training, seeds)
-            context = windowed_attention(
-                query, key, value, roles, self.radius, local_dropout
-            )
+            if (
+                flash_attention
+                and local_dropout is None
+                and has_flash_attention(query.dtype, self.head_dim)
+            ):
+                context = flash_windowed_attention(
+                    query, key, value, roles, self.radius
+                )
+            else:
+                context = windowed_attention(
+                    query, key, value, roles, self.radius, local_dropout
+                )
             if roles.max_globals is not None:
                 context = self._fill_global_rows(
                     context, hidden_states, roles, global_dropout
