@@ -268,7 +268,8 @@ def encoders() -> str:
             if not found:
                 continue
             cells = [
-                f"{one['seconds']:.2g} s, {one['peak'] / 1024:.1f} GiB"
+                f"{float(format(one['seconds'], '.2g')):g} s, "
+                f"{one['peak'] / 1024:.1f} GiB"
                 if (one := found.get(n))
                 else ""
                 for n in lengths

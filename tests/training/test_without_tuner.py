@@ -7,6 +7,8 @@ import pytest
 import tensorflow as tf
 from helpers import tiny
 
+from tf_longformer.finetuning.datasets import dataset_of
+
 HEAD = "ForTokenClassification"
 INPUTS, LABELS = tiny.make_inputs(HEAD), tiny.make_labels(HEAD)
 BATCH = {**INPUTS, **LABELS}
@@ -68,6 +70,11 @@ def test_a_dataset_keeps_its_options(model):
     # `None` is TensorFlow's default, to tune.
     found = tuners(model, lambda: model.fit(data, shuffle=False, verbose=0))
     assert found == [None]
+
+
+def test_files_of_examples():
+    data = dataset_of(lambda: iter([BATCH]), 1)
+    assert data.options().autotune.enabled is False
 
 
 def test_order_of_arrays(model):
