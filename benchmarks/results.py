@@ -177,6 +177,11 @@ def keep(
     file.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
 
 
+def two_digits(x: float) -> str:
+    """Returns a number rounded to two digits, without an exponent."""
+    return f"{float(format(x, '.2g')):g}"
+
+
 def machines() -> dict[str, dict]:
     """Returns the results of each machine, by the names of its file."""
     return {
@@ -245,7 +250,7 @@ def figures() -> str:
 
 def span(values: list[float]) -> str:
     """Returns the least and the largest of numbers, or the only one."""
-    ends = dict.fromkeys(f"{end(values):.2g}" for end in (min, max))
+    ends = dict.fromkeys(two_digits(end(values)) for end in (min, max))
     return " to ".join(ends)
 
 
@@ -268,8 +273,7 @@ def encoders() -> str:
             if not found:
                 continue
             cells = [
-                f"{float(format(one['seconds'], '.2g')):g} s, "
-                f"{one['peak'] / 1024:.1f} GiB"
+                f"{two_digits(one['seconds'])} s, {one['peak'] / 1024:.1f} GiB"
                 if (one := found.get(n))
                 else ""
                 for n in lengths

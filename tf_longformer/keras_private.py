@@ -104,9 +104,8 @@ def data_without_tuner(**given: Any) -> Any:
     from keras.src.trainers import data_adapters
 
     class Untuned(data_adapters.data_adapter.DataAdapter):
-        def __init__(self) -> None:
-            self._adapter = data_adapters.get_data_adapter(**given)
-            given.clear()
+        def __init__(self, adapter: Any) -> None:
+            self._adapter = adapter
 
         def get_tf_dataset(self) -> Any:
             import tensorflow as tf
@@ -129,7 +128,7 @@ def data_without_tuner(**given: Any) -> Any:
         def on_epoch_end(self) -> None:
             self._adapter.on_epoch_end()
 
-    return Untuned()
+    return Untuned(data_adapters.get_data_adapter(**given))
 
 
 def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
